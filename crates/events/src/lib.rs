@@ -1,0 +1,38 @@
+//! Every event type of StreamForge with its payload, identifiers and units: no I/O, no async.
+//!
+//! Parse once at the edge: each type here can only be built from text that it accepts, so code behind
+//! the edge never asks again whether a symbol is a symbol.
+
+mod batch;
+mod control;
+mod decimal;
+mod envelope;
+mod error;
+mod identity;
+mod interval;
+mod kind;
+mod queue_id;
+mod record;
+mod report;
+mod request;
+mod series;
+mod symbol;
+mod time;
+
+pub use cloudevents::{AttributesReader, Event};
+
+pub use batch::{KlineBatch, TradeBatch};
+pub use control::{Command, ControlCommand};
+pub use decimal::Decimal;
+pub use envelope::{Envelope, attempt, data, event_type, extension, queue_id, task};
+pub use error::Error;
+pub use identity::{digest, hex, short_code};
+pub use interval::Interval;
+pub use kind::{EventType, Topic};
+pub use queue_id::QueueId;
+pub use record::{Kline, Trade};
+pub use report::{Report, ReportStatus};
+pub use request::{FieldError, RequestEntry, RequestKind, WorkflowRequest};
+pub use series::{SeriesId, SeriesKind};
+pub use symbol::Symbol;
+pub use time::{Millis, TimeRange, parse_instant, rfc3339};
