@@ -1,0 +1,121 @@
+//! The port: what any event log offers.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::{Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+
+/// A durable, partitioned event log with consumer groups.
+#[async_trait]
+pub trait Bus: Send + Sync {
+    /// Creates a topic, or adapts it: partitions are added up to the number asked for and never taken away, the
+    /// retention limits become those asked for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTopic`] if Kafka would refuse the name or the number of partitions.
+    async fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<(), Error>;
+
+    /// Lists all topics by name.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    async fn topics(&self) -> Result<Vec<TopicDescription>, Error>;
+
+    /// Appends a record and answers its partition and offset once it is on the disk.
+    ///
+    /// A caller that drops the future does not know whether the record was appended.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::TooLarge`], or that the log could not be written; then nothing was appended.
+    async fn publish(&self, topic: &str, record: Record) -> Result<(u32, u64), Error> {
+        let placed = self.publish_many(topic, vec![record]).await?;
+        placed.first().copied().ok_or(Error::Closed)
+    }
+
+    /// Appends all records or none, and answers partition and offset of each in the order given.
+    ///
+    /// # Errors
+    /// As [`Bus::publish`].
+    async fn publish_many(&self, topic: &str, records: Vec<Record>) -> Result<Vec<(u32, u64)>, Error>;
+
+    /// Reads records from the offset `from` on, or from the oldest one held if that is later.
+    ///
+    /// Stops before `max_records` or `max_bytes` would be exceeded, yet a record larger than `max_bytes` comes alone,
+    /// so that a reader is never stuck. Empty at the end of the partition.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], or that the log could not be read.
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredRecord>, Error>;
+
+    /// Answers for each partition the offset of the next record that the group will read; `None` where it never
+    /// committed.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], or that the log could not be read.
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<u64>>, Error>;
+
+    /// Records that the group has done everything before `next`.
+    ///
+    /// A commit below the one held changes nothing: a slow duplicate of a reader cannot move a group back.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] if `next` lies beyond the end, [`Error::UnknownTopic`],
+    /// [`Error::UnknownPartition`], or that the log could not be written.
+    async fn commit(&self, group: &str, topic: &str, partition: u32, next: u64) -> Result<(), Error>;
+
+    /// Sets the group's offset, backward too, to read again or to skip.
+    ///
+    /// # Errors
+    /// As [`Bus::commit`].
+    async fn reset(&self, group: &str, topic: &str, partition: u32, next: u64) -> Result<(), Error>;
+
+    /// Lists what every group has committed, by group, topic and partition.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    async fn groups(&self) -> Result<Vec<GroupOffset>, Error>;
+
+    /// Forgets all that the group has committed; an unknown group is no error.
+    ///
+    /// # Errors
+    /// If the log cannot be written.
+    async fn delete_group(&self, group: &str) -> Result<(), Error>;
+
+    /// Counts for each partition the records that the group has yet to read; all held ones where it never committed.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], or that the log could not be read.
+    async fn lag(&self, group: &str, topic: &str) -> Result<Vec<u64>, Error>;
+
+    /// Answers for each partition the offset that its next record will get.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], or that the log could not be read.
+    async fn end_offsets(&self, topic: &str) -> Result<Vec<u64>, Error>;
+
+    /// Deletes what the topics' retention limits no longer cover and answers how many records went.
+    ///
+    /// Only the oldest records of a partition go, and the offsets of the others stay. A record stays while it is not
+    /// older than `retention_ms` at the time `now`, or while it belongs to the newest `retention_bytes`, unless the
+    /// other limit lets it go.
+    ///
+    /// # Units
+    /// `now` in UTC milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// If the log cannot be written.
+    async fn enforce_retention(&self, now: i64) -> Result<u64, Error>;
+
+    /// Watches for appends by this process and by others.
+    ///
+    /// The value is the number of records ever appended to all topics. To miss nothing: mark the value as seen
+    /// (`borrow_and_update`), read until empty, then wait for a change.
+    fn appended(&self) -> watch::Receiver<u64>;
+}

@@ -1,0 +1,141 @@
+//! What can go wrong with the log.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+/// Why the bus refused or failed.
+///
+/// It can be cloned because one failed transaction answers several publishers.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No such topic; topics are created explicitly.
+    #[error("topic `{topic}` does not exist")]
+    UnknownTopic {
+        /// The topic asked for.
+        topic: String,
+    },
+    /// The topic has fewer partitions.
+    #[error("topic `{topic}` has no partition {partition}")]
+    UnknownPartition {
+        /// The topic asked for.
+        topic: String,
+        /// The partition asked for.
+        partition: u32,
+    },
+    /// The name or the number of partitions is not allowed.
+    #[error("topic `{topic}` cannot be created: {reason}")]
+    InvalidTopic {
+        /// The topic asked for.
+        topic: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Key, value and headers exceed [`crate::MAX_RECORD_BYTES`].
+    #[error("record of {size} bytes for topic `{topic}` exceeds the limit of {limit} bytes")]
+    TooLarge {
+        /// The topic it was meant for.
+        topic: String,
+        /// The bytes it has.
+        size: usize,
+        /// The bytes it may have.
+        limit: usize,
+    },
+    /// A commit beyond the end would skip records that are yet to come.
+    #[error("offset {next} of topic `{topic}` partition {partition} lies beyond the end offset {end}")]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        next: u64,
+        /// The end of the partition.
+        end: u64,
+    },
+    /// No space left; nothing of the failed transaction was kept, all that was acknowledged before is still there.
+    #[error("disk full while writing the event log {}", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// Another process kept the file locked for too long.
+    #[error("event log {} is locked by another process", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// The file is damaged or is not an event log.
+    #[error("event log {} is corrupt or not an event log", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` said; `None` if it was the bus that could not make sense of the content.
+        #[source]
+        source: Option<Arc<rusqlite::Error>>,
+    },
+    /// The file was written by a version of the program that this one does not know.
+    #[error("event log {} has schema version {found}, this program knows {known}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The version of this program.
+        known: i64,
+    },
+    /// Any other failure of the database.
+    #[error("failed to use the event log {}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// The operating system refused a file or a thread that the log needs.
+    #[error("failed to open {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The folder of the log could not be watched for appends of other processes.
+    #[error("failed to watch the folder {}", path.display())]
+    Watch {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: Arc<notify::Error>,
+    },
+    /// The log is shutting down or its writer has died.
+    #[error("event log is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Tells whether the same call may succeed later without anything being changed by the caller.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } | Self::Busy { .. } | Self::Database { .. } => true,
+            Self::UnknownTopic { .. }
+            | Self::UnknownPartition { .. }
+            | Self::InvalidTopic { .. }
+            | Self::TooLarge { .. }
+            | Self::OffsetOutOfRange { .. }
+            | Self::Corrupt { .. }
+            | Self::Schema { .. }
+            | Self::Open { .. }
+            | Self::Watch { .. }
+            | Self::Closed => false,
+        }
+    }
+}

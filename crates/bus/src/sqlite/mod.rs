@@ -1,0 +1,177 @@
+//! The log of one machine: a `SQLite` file in WAL mode that several processes share.
+//!
+//! - One thread per process writes; all publishes and commits that wait go into one transaction with one fsync.
+//! - A small pool of connections reads, each read on one snapshot.
+//! - Offsets are handed out inside the transaction, under the file's write lock: no gap and no duplicate, whoever
+//!   publishes. A partition's offsets never start again, even when retention has emptied it.
+//! - Beside `NAME` lie `NAME-wal` and `NAME-shm`, which are `SQLite`'s, and `NAME-appended`, which wakes the readers of
+//!   other processes.
+
+mod failure;
+mod groups;
+mod headers;
+mod log;
+mod readers;
+mod retention;
+mod schema;
+mod topics;
+mod watch;
+mod writer;
+
+#[cfg(test)]
+mod disk_full_tests;
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+
+use crate::{Bus, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+
+/// An event log in one `SQLite` file.
+///
+/// Dropping it waits for what was handed over to be written.
+pub struct SqliteBus {
+    writer: writer::Writer,
+    readers: readers::Readers,
+    turns: Arc<log::Turns>,
+    appended: Arc<tokio::sync::watch::Sender<u64>>,
+    // Held for its effect: it raises `appended` until dropped.
+    _watch: watch::AppendWatch,
+}
+
+impl SqliteBus {
+    /// Opens the log, or creates it in a folder that exists.
+    ///
+    /// Blocks for as long as the disk takes; needs no async runtime, its methods do.
+    ///
+    /// # Errors
+    /// [`Error::Open`], [`Error::Corrupt`], [`Error::Schema`], [`Error::Busy`], [`Error::Watch`] or
+    /// [`Error::Database`], each naming the file.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let signal_path = watch::signal_path(path);
+        let open_error =
+            |path: &Path, source: io::Error| Error::Open { path: path.to_owned(), source: Arc::new(source) };
+        let signal = open_signal(&signal_path).map_err(|error| open_error(&signal_path, error))?;
+        // One process at a time sets the file up; closing `setup` or dying releases the lock.
+        let setup = open_signal(&signal_path).map_err(|error| open_error(&signal_path, error))?;
+        setup.lock().map_err(|error| open_error(&signal_path, error))?;
+        let connection = schema::open_for_writing(path)?;
+        drop(setup);
+
+        let appended = Arc::new(tokio::sync::watch::Sender::new(0));
+        let watching = schema::open_for_reading(path)?;
+        let watch = watch::AppendWatch::start(path, watching, Arc::clone(&appended))?;
+        // Read after the watch has begun, so that no append falls between the two.
+        let count = topics::records_appended(&connection).map_err(|error| failure::database_error(error, path))?;
+        watch::raise(&appended, count);
+        let appends = watch::Appends::new(Arc::clone(&appended), signal);
+        let writer = writer::Writer::start(connection, path, appends).map_err(|error| open_error(path, error))?;
+        Ok(Self { writer, readers: readers::Readers::new(path), turns: Arc::default(), appended, _watch: watch })
+    }
+
+    async fn set_offset(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: u32,
+        next: u64,
+        allowed: groups::Move,
+    ) -> Result<(), Error> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.writer.run(0, move |connection| groups::set(connection, &group, &topic, partition, next, allowed)).await
+    }
+}
+
+#[async_trait]
+impl Bus for SqliteBus {
+    async fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<(), Error> {
+        topics::validate(name, config)?;
+        let (name, config) = (name.to_owned(), config.clone());
+        self.writer.run(0, move |connection| topics::create(connection, &name, &config)).await
+    }
+
+    async fn topics(&self) -> Result<Vec<TopicDescription>, Error> {
+        self.readers.run(topics::describe_all).await
+    }
+
+    async fn publish_many(&self, topic: &str, records: Vec<Record>) -> Result<Vec<(u32, u64)>, Error> {
+        log::validate(topic, &records)?;
+        let bytes = records.iter().map(Record::size).sum();
+        let (topic, turns) = (topic.to_owned(), Arc::clone(&self.turns));
+        self.writer.run(bytes, move |connection| log::append(connection, &topic, records, &turns)).await
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredRecord>, Error> {
+        let topic = topic.to_owned();
+        self.readers.run(move |connection| log::read(connection, &topic, partition, from, max_records, max_bytes)).await
+    }
+
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<u64>>, Error> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.readers.run(move |connection| groups::committed(connection, &group, &topic)).await
+    }
+
+    async fn commit(&self, group: &str, topic: &str, partition: u32, next: u64) -> Result<(), Error> {
+        self.set_offset(group, topic, partition, next, groups::Move::Forward).await
+    }
+
+    async fn reset(&self, group: &str, topic: &str, partition: u32, next: u64) -> Result<(), Error> {
+        self.set_offset(group, topic, partition, next, groups::Move::Anywhere).await
+    }
+
+    async fn groups(&self) -> Result<Vec<GroupOffset>, Error> {
+        self.readers.run(groups::list).await
+    }
+
+    async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        let group = group.to_owned();
+        self.writer.run(0, move |connection| groups::delete(connection, &group)).await
+    }
+
+    async fn lag(&self, group: &str, topic: &str) -> Result<Vec<u64>, Error> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.readers.run(move |connection| groups::lag(connection, &group, &topic)).await
+    }
+
+    async fn end_offsets(&self, topic: &str) -> Result<Vec<u64>, Error> {
+        let topic = topic.to_owned();
+        self.readers
+            .run(move |connection| {
+                let (_, ranges) = topics::find(connection, &topic)?;
+                Ok(ranges.iter().map(|range| range.end).collect())
+            })
+            .await
+    }
+
+    async fn enforce_retention(&self, now: i64) -> Result<u64, Error> {
+        let mut total = 0;
+        loop {
+            let deleted = self.writer.run(0, move |connection| retention::enforce(connection, now)).await?;
+            if deleted == 0 {
+                return Ok(total);
+            }
+            total += deleted;
+        }
+    }
+
+    fn appended(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+}
+
+/// Opens the signal file; it is also what set-up locks. See [`SqliteBus::open`].
+fn open_signal(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).write(true).truncate(false).open(path)
+}

@@ -1,0 +1,107 @@
+//! The tables of the log and how a connection to them is opened.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::failure::{Failure, database_error};
+use crate::Error;
+
+/// Marks the file as an event log (`SFbu`), so that another `SQLite` file given by mistake is refused.
+const APPLICATION_ID: i64 = 0x5346_6275;
+const VERSION: i64 = 1;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const CACHED_STATEMENTS: usize = 32;
+
+/// Records come first by place, so that a batch read is one range scan. The small columns stand before the large ones:
+/// retention reads them without touching the pages of the values.
+const TABLES: &str = "
+    CREATE TABLE topics (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        retention_ms INTEGER,
+        retention_bytes INTEGER
+    ) STRICT;
+    CREATE TABLE partitions (
+        topic_id INTEGER NOT NULL REFERENCES topics (id),
+        partition INTEGER NOT NULL,
+        start_offset INTEGER NOT NULL DEFAULT 0,
+        end_offset INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (topic_id, partition)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE records (
+        topic_id INTEGER NOT NULL,
+        partition INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        key BLOB,
+        headers BLOB NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (topic_id, partition, offset)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE group_offsets (
+        group_name TEXT NOT NULL,
+        topic_id INTEGER NOT NULL REFERENCES topics (id),
+        partition INTEGER NOT NULL,
+        next_offset INTEGER NOT NULL,
+        PRIMARY KEY (group_name, topic_id, partition)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Opens the log for writing and creates its tables in a fresh file.
+///
+/// The caller keeps other processes from doing the same at the same time: the switch to WAL does not wait for locks.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, Error> {
+    let mut connection = connect(path).map_err(|error| database_error(error, path))?;
+    prepare(&mut connection, path).map_err(|failure| failure.into_error(path))?;
+    Ok(connection)
+}
+
+/// Opens the log for reading only.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, Error> {
+    let open = || -> Result<Connection, rusqlite::Error> {
+        let connection = connect(path)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| database_error(error, path))
+}
+
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(connection)
+}
+
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let fresh = version == 0 && application == 0 && tables == 0;
+    if !fresh && application != APPLICATION_ID {
+        return Err(Failure::Refused(Error::Corrupt { path: path.to_owned(), source: None }));
+    }
+    if !fresh && version != VERSION {
+        return Err(Failure::Refused(Error::Schema { path: path.to_owned(), found: version, known: VERSION }));
+    }
+    if fresh {
+        // The page size is fixed from the switch to WAL on: https://sqlite.org/pragma.html#pragma_page_size
+        connection.pragma_update(None, "page_size", 8192)?;
+    }
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // In WAL mode only FULL has the log on the disk when a commit returns:
+    // https://sqlite.org/pragma.html#pragma_synchronous
+    connection.pragma_update(None, "synchronous", "full")?;
+    if fresh {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
