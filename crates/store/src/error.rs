@@ -1,0 +1,130 @@
+//! What can go wrong with a store, and whether trying again can help.
+
+use std::{path::PathBuf, sync::Arc};
+
+/// What lies beneath an error; shared, because one failed transaction answers several callers.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The same call may succeed later.
+    Retryable,
+    /// The call itself is wrong and will be refused every time.
+    Rejected,
+    /// The store cannot be used until a person has seen to it.
+    Fatal,
+}
+
+/// Why a store refused or failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL names no store that can be opened.
+    #[error("store URL `{url}` is not valid: {reason}")]
+    Url {
+        /// The URL as it was given.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Klines were asked of a series of trades, or the other way round.
+    #[error("series `{series}` does not hold {asked}")]
+    Kind {
+        /// The series.
+        series: String,
+        /// What was asked of it.
+        asked: &'static str,
+    },
+    /// The position to read on from was not given by this store.
+    #[error("cursor `{0}` is not valid")]
+    Cursor(String),
+    /// The graph contradicts itself.
+    #[error("graph `{id}` is not valid: {reason}")]
+    Graph {
+        /// Id of the graph.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The object's key is not allowed.
+    #[error("object key `{key}` is not valid: {reason}")]
+    ObjectKey {
+        /// The key as it was given.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// No space left: nothing of the failed write was kept, all that was acknowledged before is still there.
+    #[error("disk full while writing {}", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Cause,
+    },
+    /// Another process kept the file locked for too long.
+    #[error("{} is locked by another process", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: Cause,
+    },
+    /// The file is damaged or is not a store.
+    #[error("{} is corrupt or not a store: {reason}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file was written by a newer version of the program.
+    #[error("store {} has schema version {found}, newer than version {known} that this program knows", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The version of this program.
+        known: i64,
+    },
+    /// A file could not be read or written.
+    #[error("failed to {action} {}", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Cause,
+    },
+    /// Any other failure of the database.
+    #[error("failed to use the store {}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: Cause,
+    },
+    /// The store is shutting down or its writer has died.
+    #[error("store is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Sorts the error by what a caller can do about it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::DiskFull { .. } | Self::Busy { .. } | Self::File { .. } | Self::Database { .. } => Class::Retryable,
+            Self::Kind { .. } | Self::Cursor(_) | Self::Graph { .. } | Self::ObjectKey { .. } => Class::Rejected,
+            Self::Url { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Closed => Class::Fatal,
+        }
+    }
+
+    /// Tells whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.class() == Class::Retryable
+    }
+}

@@ -1,0 +1,30 @@
+//! What is kept: series of klines and trades, workflow documents, graphs, and objects.
+//!
+//! Every write is idempotent: the same call twice changes nothing, and an older version never replaces
+//! a newer one. The traits speak of series, documents and graphs; no query language passes through them.
+
+#[cfg(feature = "test-util")]
+pub mod contract;
+mod error;
+mod folder;
+mod graph;
+mod object;
+mod open;
+mod series;
+mod sqlite;
+mod survivors;
+mod workflow;
+
+pub use error::{Cause, Class, Error};
+pub use folder::FolderObjects;
+pub use graph::{Edge, GraphDocument, GraphStore, GraphSummary, Hop, Node};
+pub use object::{ObjectStore, check_object_key};
+pub use open::{Store, open};
+pub use series::{
+    Applied, BatchCounts, BatchReport, Coverage, Gap, KlineColumns, MAX_VERSION, Reject, SeriesStore, Versioned,
+};
+pub use sqlite::SqliteStore;
+pub use workflow::{
+    CreateOutcome, Remembered, Revision, StoredWorkflow, SwapOutcome, WorkflowDocument, WorkflowPage, WorkflowQuery,
+    WorkflowStore,
+};

@@ -1,0 +1,227 @@
+//! Series of klines and trades: versioned batches in, half-open ranges out.
+
+use async_trait::async_trait;
+use streamforge_events::{Kline, Millis, SeriesId, TimeRange, Trade};
+
+use crate::Error;
+
+/// First version that is refused: a store may keep versions as doubles.
+pub const MAX_VERSION: u64 = 1 << 53;
+
+/// A value and its version; of two values under one key the higher version stays.
+///
+/// # Units
+/// For klines `closed << 50 | event_ms`, so that a closed kline beats every open one. Below [`MAX_VERSION`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// How new the value is.
+    pub version: u64,
+    /// The value.
+    pub value: T,
+}
+
+/// What an upsert did to one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// There was nothing under the key.
+    Inserted,
+    /// A newer version with other content replaced what was there.
+    Updated,
+    /// The stored version is the same or newer, or the content is equal; nothing was written.
+    Unchanged,
+}
+
+/// Why one row of a batch can never be stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// The version is not below [`MAX_VERSION`].
+    #[error("version {0} is too large")]
+    Version(u64),
+    /// A count is larger than the store can hold.
+    #[error("{field} {value} is too large")]
+    TooLarge {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+    },
+}
+
+/// What became of each row of a batch, in the order of the batch.
+///
+/// Rows of one batch under the same key all report what became of the one with the highest version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    /// One item per row.
+    pub items: Vec<Result<Applied, Reject>>,
+}
+
+/// How many rows of a batch had which outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchCounts {
+    /// Rows of new keys.
+    pub inserted: usize,
+    /// Rows that replaced older ones.
+    pub updated: usize,
+    /// Rows that changed nothing.
+    pub unchanged: usize,
+    /// Rows that were refused.
+    pub rejected: usize,
+}
+
+impl BatchReport {
+    /// Counts the items by outcome.
+    #[must_use]
+    pub fn counts(&self) -> BatchCounts {
+        let mut counts = BatchCounts::default();
+        for item in &self.items {
+            match item {
+                Ok(Applied::Inserted) => counts.inserted += 1,
+                Ok(Applied::Updated) => counts.updated += 1,
+                Ok(Applied::Unchanged) => counts.unchanged += 1,
+                Err(_) => counts.rejected += 1,
+            }
+        }
+        counts
+    }
+}
+
+/// Klines as columns for computing, ascending by open time.
+///
+/// # Shape
+/// All columns have the same length; index `i` of each belongs to one kline.
+///
+/// # Units
+/// As in [`Kline`], each decimal as the nearest double.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "the columns bear the names of the kline's fields")]
+pub struct KlineColumns {
+    pub open_time: Vec<Millis>,
+    pub open: Vec<f64>,
+    pub high: Vec<f64>,
+    pub low: Vec<f64>,
+    pub close: Vec<f64>,
+    pub volume: Vec<f64>,
+    pub close_time: Vec<Millis>,
+    pub quote_asset_volume: Vec<f64>,
+    pub number_of_trades: Vec<u64>,
+    pub taker_buy_base_asset_volume: Vec<f64>,
+    pub taker_buy_quote_asset_volume: Vec<f64>,
+}
+
+impl KlineColumns {
+    /// Number of klines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+}
+
+/// A stretch between two stored neighbours where records are missing.
+///
+/// # Units
+/// Milliseconds; for klines `from` is the open time of the first missing bar and `to` that of the next stored
+/// one, for trades both are the times of the stored neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Where it begins.
+    pub from: Millis,
+    /// Where it ends.
+    pub to: Millis,
+    /// How many records the interval's calendar, or the numbering of trades, leaves room for.
+    pub missing: u64,
+}
+
+/// What is stored of a series; a missing bar is a fact, nothing is ever filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Number of stored records.
+    pub rows: u64,
+    /// Open time, or time, of the first one.
+    pub first: Option<Millis>,
+    /// Open time, or time, of the last one.
+    pub last: Option<Millis>,
+    /// Gaps between stored neighbours, ascending. What is missing before the first or after the last is not among them.
+    pub gaps: Vec<Gap>,
+}
+
+/// Series of klines and trades.
+#[async_trait]
+pub trait SeriesStore: Send + Sync {
+    /// Stores klines, each under its open time, and answers once they are on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Kind`] for a series of trades; otherwise only what befell the whole batch.
+    async fn upsert_klines(&self, series: &SeriesId, rows: &[Versioned<Kline>]) -> Result<BatchReport, Error>;
+
+    /// Stores trades, each under its id, and answers once they are on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Kind`] for a series of klines; otherwise only what befell the whole batch.
+    async fn upsert_trades(&self, series: &SeriesId, rows: &[Versioned<Trade>]) -> Result<BatchReport, Error>;
+
+    /// Reads at most `max` klines that open in `range`, after the open time `after`, ascending.
+    ///
+    /// Fewer than `max` means that there are no more.
+    ///
+    /// # Errors
+    /// [`Error::Kind`] for a series of trades, or a failure of the store.
+    async fn read_klines(
+        &self,
+        series: &SeriesId,
+        range: TimeRange,
+        after: Option<Millis>,
+        max: usize,
+    ) -> Result<Vec<Kline>, Error>;
+
+    /// Reads at most `max` trades of `range` after the trade with the id `after`, ascending by time, then id.
+    ///
+    /// Fewer than `max` means that there are no more.
+    ///
+    /// # Errors
+    /// [`Error::Kind`] for a series of klines, [`Error::Cursor`] if no trade `after` is stored, or a failure of the
+    /// store.
+    async fn read_trades(
+        &self,
+        series: &SeriesId,
+        range: TimeRange,
+        after: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<Trade>, Error>;
+
+    /// Reads all klines that open in `range` as columns.
+    ///
+    /// # Errors
+    /// [`Error::Kind`] for a series of trades, or a failure of the store.
+    async fn read_columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Error>;
+
+    /// Tells what is stored of the series, or of a range of it.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn coverage(&self, series: &SeriesId, range: Option<TimeRange>) -> Result<Coverage, Error>;
+
+    /// Notes that all the exchange had in `range` was asked for and is stored.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn mark_loaded(&self, series: &SeriesId, range: TimeRange) -> Result<(), Error>;
+
+    /// The ranges noted by [`Self::mark_loaded`], merged, disjoint and ascending.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn loaded(&self, series: &SeriesId) -> Result<Vec<TimeRange>, Error>;
+
+    /// Every series that was ever written to or marked as loaded, by symbol, then kind.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn series(&self) -> Result<Vec<SeriesId>, Error>;
+}

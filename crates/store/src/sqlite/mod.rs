@@ -1,0 +1,57 @@
+//! The embedded store: one `SQLite` file that several processes read and write at once and that survives `kill -9`.
+
+mod coverage;
+mod failure;
+mod graphs;
+mod klines;
+mod loaded;
+mod readers;
+mod schema;
+mod series;
+mod trades;
+mod workflows;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::task::spawn_blocking;
+
+use crate::Error;
+use readers::Readers;
+use writer::Writer;
+
+/// A store in one `SQLite` file.
+///
+/// An acknowledged write is on the disk. Reads see one consistent state each and never wait for writes.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the file is no store, [`Error::Schema`] if a newer program wrote it, or why it cannot be
+    /// used.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let path = path.to_owned();
+        spawn_blocking(move || Self::open_blocking(&path)).await.map_err(|_| Error::Closed)?
+    }
+
+    fn open_blocking(path: &Path) -> Result<Self, Error> {
+        let connection = schema::open_for_writing(path)?;
+        let writer = Writer::start(connection, path).map_err(|error| Error::File {
+            action: "start the writer of",
+            path: PathBuf::from(path),
+            source: Arc::new(error),
+        })?;
+        Ok(Self { writer, readers: Readers::new(path) })
+    }
+}
+
+#[cfg(test)]
+mod tests;
