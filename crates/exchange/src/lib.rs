@@ -1,0 +1,12 @@
+//! The exchange, from both sides: a client of Binance's REST market data, and a simulator of its server.
+//!
+//! [`Client`] is all that a loader needs: it keeps the weight budget, retries what can be retried and hands out
+//! complete windows of rows. [`simulator`] serves the same interface over HTTP, from a market that it computes or
+//! from recorded files, with the real exchange's failures at a switch.
+
+mod client;
+mod error;
+pub mod simulator;
+
+pub use client::{Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage};
+pub use error::Error;

@@ -1,0 +1,64 @@
+//! What the simulator was asked, for those who test a client against it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Running totals since the server started.
+#[derive(Debug, Default)]
+pub struct Counters {
+    requests: AtomicU64,
+    weight: AtomicU64,
+    heaviest_minute: AtomicU64,
+    too_many: AtomicU64,
+    banned: AtomicU64,
+    faults: AtomicU64,
+}
+
+impl Counters {
+    /// Requests of every kind, refused ones too.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Weight charged in the minute of the last request.
+    pub fn weight(&self) -> u64 {
+        self.weight.load(Relaxed)
+    }
+
+    /// Weight charged in the heaviest minute of all.
+    pub fn heaviest_minute(&self) -> u64 {
+        self.heaviest_minute.load(Relaxed)
+    }
+
+    /// Answers with HTTP 429.
+    pub fn too_many(&self) -> u64 {
+        self.too_many.load(Relaxed)
+    }
+
+    /// Answers with HTTP 418.
+    pub fn banned(&self) -> u64 {
+        self.banned.load(Relaxed)
+    }
+
+    /// Failures that were imitated.
+    pub fn faults(&self) -> u64 {
+        self.faults.load(Relaxed)
+    }
+
+    pub(super) fn count_request(&self, weight: u32) {
+        self.requests.fetch_add(1, Relaxed);
+        self.weight.store(u64::from(weight), Relaxed);
+        self.heaviest_minute.fetch_max(u64::from(weight), Relaxed);
+    }
+
+    pub(super) fn count_too_many(&self) {
+        self.too_many.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_banned(&self) {
+        self.banned.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_fault(&self) {
+        self.faults.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,152 @@
+//! An exchange for one machine: serves Binance's REST market data from a market that it computes or replays.
+//!
+//! A request is charged by the `limiter`, may meet one of the `faults`, is checked in the exchange's own order in
+//! `parameters`, and answered by `endpoints` from a `market`: `synthetic:SEED` computes any range of a whole
+//! market, `replay:DIR` serves recorded files as they are.
+
+mod counters;
+mod endpoints;
+mod exchange_info;
+mod fault_engine;
+mod faults;
+mod limiter;
+mod market;
+mod parameters;
+mod refusal;
+mod replay;
+mod server;
+mod synthetic;
+mod wire;
+
+use std::{path::Path, sync::Arc, time::SystemTime};
+
+use streamforge_events::Millis;
+use tokio::{net::TcpListener, time::Instant};
+
+use crate::Error;
+use market::Market;
+
+pub use counters::Counters;
+pub use faults::Faults;
+
+/// What the simulator serves, and how badly it behaves.
+#[derive(Debug)]
+pub struct SimulatorConfig {
+    /// The market.
+    pub source: Source,
+    /// The exchange's clock.
+    pub clock: Clock,
+    /// Request weight allowed for each minute; none switches the limit and the bans off, not the counting.
+    pub weight_limit: Option<u32>,
+    /// Failures to imitate.
+    pub faults: Faults,
+    /// What has been asked so far; keep a clone to read it.
+    pub counters: Arc<Counters>,
+}
+
+impl SimulatorConfig {
+    /// Serves `source` by the real clock, with the real weight limit and without faults.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            clock: Clock::Real,
+            weight_limit: Some(6_000),
+            faults: Faults::default(),
+            counters: Arc::default(),
+        }
+    }
+}
+
+/// The exchange's clock: no bar and no trade after it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// This machine's clock, but never before the end of a recording.
+    Real,
+    /// Starts at this time with the server and runs at the usual pace.
+    StartingAt(Millis),
+    /// Stands still.
+    Frozen(Millis),
+}
+
+/// Where the market comes from.
+#[derive(Debug)]
+pub struct Source(Market);
+
+impl Source {
+    /// Reads `synthetic:SEED` (a whole number) or `replay:DIR`; a recording is read and checked at once.
+    ///
+    /// # Errors
+    /// [`Error::Source`] naming the file and line that is not as it should be, or what was expected.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let fail = |reason: &str| Error::Source { place: text.to_owned(), reason: reason.to_owned() };
+        match text.split_once(':') {
+            Some(("synthetic", seed)) => {
+                let seed = seed.parse().map_err(|_| fail("write synthetic:SEED with a whole number as seed"))?;
+                Ok(Self::synthetic(seed))
+            }
+            Some(("replay", folder)) if !folder.is_empty() => Self::replay(Path::new(folder)),
+            _ => Err(fail("write synthetic:SEED or replay:DIR")),
+        }
+    }
+
+    /// A computed market: the same seed gives the same market for ever.
+    #[must_use]
+    pub fn synthetic(seed: u64) -> Self {
+        Self(Market::Synthetic(synthetic::Synthetic::new(seed)))
+    }
+
+    /// A recorded market: the files `SYMBOL-INTERVAL.ndjson`, `SYMBOL-INTERVAL.csv` and `SYMBOL-aggTrades*.ndjson`
+    /// of `folder`, each plain or with `.gz`.
+    ///
+    /// # Errors
+    /// [`Error::Source`] naming the file and line that is not as it should be.
+    pub fn replay(folder: &Path) -> Result<Self, Error> {
+        Ok(Self(Market::Replay(replay::Replay::open(folder)?)))
+    }
+
+    /// Names of all symbols, in the order in which the exchange lists them.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<String> {
+        self.0.listings().iter().map(|listing| listing.symbol.clone()).collect()
+    }
+}
+
+/// Serves the market at `listener` until `shutdown` is ready.
+///
+/// # Errors
+/// [`Error::Serve`] if the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    config: SimulatorConfig,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let router = server::router(config);
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await.map_err(Error::Serve)
+}
+
+/// A clock that was started.
+#[derive(Debug)]
+struct RunningClock {
+    clock: Clock,
+    started: Instant,
+    not_before: Millis,
+}
+
+impl RunningClock {
+    fn start(clock: Clock, market: &Market) -> Self {
+        Self { clock, started: Instant::now(), not_before: market.recorded_until() }
+    }
+
+    fn now(&self) -> Millis {
+        let millis = |duration: std::time::Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
+        match self.clock {
+            Clock::Frozen(time) => time,
+            Clock::StartingAt(time) => time.saturating_add(millis(self.started.elapsed())),
+            Clock::Real => {
+                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                since.map_or(0, millis).max(self.not_before)
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The same rows come out of an exchange that fails as out of one that does not.
+
+use streamforge_events::{Interval, Kline, Trade};
+use streamforge_exchange::{Client, ClientConfig, Error};
+
+use crate::{
+    client_windows::{range, symbol},
+    server::{DAY, HOUR, MIDNIGHT, MINUTE, running, start},
+};
+
+/// Three neighbouring windows and the trades of a quarter of an hour.
+async fn load(client: &Client) -> (Vec<Kline>, Vec<Trade>) {
+    let bitcoin = symbol("BTCUSDT");
+    let mut klines = Vec::new();
+    for number in 0..3 {
+        let from = MIDNIGHT - 3 * DAY + number * 6 * HOUR;
+        let page = client.klines_window(&bitcoin, Interval::M5, range(from, from + 6 * HOUR)).await.unwrap();
+        assert_eq!(page.complete_until, from + 6 * HOUR);
+        klines.extend(page.rows);
+    }
+    let window = range(MIDNIGHT - DAY, MIDNIGHT - DAY + 15 * MINUTE);
+    let first = client.first_agg_trade(&bitcoin, window).await.unwrap().unwrap();
+    let mut trades = Vec::new();
+    for number in 0..3 {
+        let page = client.agg_trades(&bitcoin, first + number * 50, 50).await.unwrap();
+        assert!(page.is_full);
+        trades.extend(page.rows);
+    }
+    (klines, trades)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_are_those_of_a_calm_exchange() {
+    let calm = load(&start(running("")).await.client()).await;
+    assert_eq!((calm.0.len(), calm.1.len()), (216, 150));
+    for faults in [
+        "html:0.3",
+        "error:0.15",
+        "cut:0.3",
+        "short:1",
+        "empty:0.6",
+        "repeat:0.6",
+        "shuffle:1",
+        "microseconds:1",
+        "html:0.1,error:0.05,cut:0.1,short:0.3,empty:0.2,repeat:0.2,shuffle:0.3",
+    ] {
+        for seed in 1..=3 {
+            let server = start(running(&format!("{faults},seed:{seed}"))).await;
+            assert!(load(&server.client()).await == calm, "{faults} with seed {seed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_answers_are_asked_for_again() {
+    let calm = load(&start(running("")).await.client()).await;
+    let server = start(running("slow:0.2")).await;
+    let client = Client::new(ClientConfig::new(&server.url)).unwrap();
+    assert!(load(&client).await == calm);
+    assert!(server.counters.faults() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn steady_failures_end_with_the_exchanges_words() {
+    let window = range(MIDNIGHT, MIDNIGHT + HOUR);
+    for (faults, words, permanent) in [
+        ("geo:1", "restricted location", true),
+        ("vanish:BTCUSDT", "code -1121: Invalid symbol.", true),
+        ("error:1", "HTTP 50", false),
+        ("cut:1", "connection to the exchange failed", false),
+    ] {
+        let server = start(running(faults)).await;
+        let error = server.client().klines_window(&symbol("BTCUSDT"), Interval::M1, window).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{faults}: {error}");
+        assert_eq!(error.is_permanent(), permanent, "{faults}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_a_fact_and_never_filled() {
+    let outage = "outage:2024-05-31T12:39:41Z/2024-05-31T14:00:00Z";
+    let server = start(running(outage)).await;
+    let client = server.client();
+    let noon = MIDNIGHT - 12 * HOUR;
+    let page =
+        client.klines_window(&symbol("SOLUSDT"), Interval::H1, range(noon - HOUR, noon + 4 * HOUR)).await.unwrap();
+    let opens: Vec<i64> = page.rows.iter().map(|kline| (kline.open_time - noon) / HOUR).collect();
+    assert_eq!((opens, page.complete_until), (vec![-1, 0, 2, 3], noon + 4 * HOUR));
+    assert_eq!(page.rows[1].close_time, noon + 39 * MINUTE + 41_000);
+    let page =
+        client.klines_window(&symbol("SOLUSDT"), Interval::M5, range(noon + HOUR, noon + 2 * HOUR)).await.unwrap();
+    assert_eq!((page.rows.len(), page.complete_until), (0, noon + 2 * HOUR), "a window inside the outage is empty");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restated_bar_is_what_was_read_last() {
+    let window = range(MIDNIGHT - DAY, MIDNIGHT);
+    let read = async |faults: &str| {
+        let server = start(running(faults)).await;
+        server.client().klines_window(&symbol("BTCUSDT"), Interval::H1, window).await.unwrap().rows
+    };
+    let (before, after) = (read("").await, read("restate:1").await);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(
+            (before.open, before.high, before.low, before.close),
+            (after.open, after.high, after.low, after.close)
+        );
+        assert!(before.volume < after.volume && before.number_of_trades < after.number_of_trades);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn poisoned_trades_are_left_out_and_counted() {
+    let bitcoin = symbol("BTCUSDT");
+    let server = start(running("poison:0.2,seed:5")).await;
+    let page = server.client().agg_trades(&bitcoin, 10_000, 500).await.unwrap();
+    assert!((50..200).contains(&page.poisoned), "{}", page.poisoned);
+    assert_eq!((page.rows.len() as u64 + page.poisoned, page.next_id, page.is_full), (500, 10_500, true));
+    assert!(page.rows.iter().all(|trade| !trade.price.is_zero()));
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_not_there_is_a_failed_connection() {
+    let mut config = ClientConfig::new("http://127.0.0.1:1");
+    config.attempts = 1;
+    let error = Client::new(config).unwrap().time().await.unwrap_err();
+    assert!(matches!(error, Error::Transport { .. }) && !error.is_permanent());
+}

@@ -1,0 +1,16 @@
+//! The client and the simulator against each other, and both against recorded data.
+
+#[cfg(test)]
+mod client_faults;
+#[cfg(test)]
+mod client_limits;
+#[cfg(test)]
+mod client_windows;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod synthetic;
