@@ -1,0 +1,157 @@
+//! The way of one event through a process: shed, bound, parse, check, handle, publish, answer.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use futures::FutureExt;
+use streamforge_events::{AttributesReader, Event, EventType, event_type};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use crate::answer::Refusal;
+use crate::connection::Wear;
+use crate::{Context, Error, Function, Trace, control, lifecycle, wire};
+
+/// The whole HTTP surface of a function: events on `POST /`, probes, and the function's own routes.
+pub fn router<F: Function>(function: F, context: Context) -> Router {
+    let config = context.config();
+    let (body_limit, permits) = (config.body_limit, Semaphore::new(config.max_in_flight));
+    let wear = Wear {
+        requests: config.connection_requests,
+        age: config.connection_age,
+        lifecycle: context.lifecycle().clone(),
+    };
+    context.metrics().with_registry(|registry| function.register_metrics(registry));
+    let function = Arc::new(function);
+    let api = Arc::clone(&function).api(context.clone());
+    let probes = lifecycle::probes(context.lifecycle());
+    let host = Arc::new(Host { function, context, permits });
+    Router::new()
+        .route("/", post(receive::<F>))
+        .with_state(host)
+        .merge(probes)
+        .merge(api)
+        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(middleware::from_fn(move |request, next| wear.clone().limit(request, next)))
+}
+
+/// What all requests of a process share.
+struct Host<F> {
+    function: Arc<F>,
+    context: Context,
+    permits: Semaphore,
+}
+
+/// Label of an event type that is not ours.
+const OTHER: &str = "other";
+
+async fn receive<F: Function>(State(host): State<Arc<Host<F>>>, request: Request) -> Response {
+    let metrics = host.context.metrics();
+    let mut label = OTHER;
+    let outcome = match host.permits.try_acquire() {
+        Err(_) => Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", "too many events at work")),
+        Ok(_permit) => {
+            let _in_flight = metrics.enter();
+            let deadline = host.context.config().deadline;
+            tokio::time::timeout(deadline, host.process(request, &mut label)).await.unwrap_or_else(|_| {
+                let reason = format!("not done within {} ms", deadline.as_millis());
+                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "DEADLINE", reason))
+            })
+        }
+    };
+    match outcome {
+        Ok(()) => {
+            metrics.answered(label, "DONE");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(refusal) => {
+            metrics.answered(label, refusal.code);
+            tracing::warn!(
+                r#type = label,
+                status = refusal.status.as_u16(),
+                code = refusal.code,
+                reason = refusal.reason,
+                "event not done"
+            );
+            refusal.into_response()
+        }
+    }
+}
+
+impl<F: Function> Host<F> {
+    async fn process(&self, request: Request, label: &mut &'static str) -> Result<(), Refusal> {
+        let headers = request.headers().clone();
+        let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                let reason = format!("the body is larger than {} bytes", self.context.config().body_limit);
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", reason)
+            }
+            _ => Refusal::bad_request("UNREADABLE_BODY", "the body could not be read"),
+        })?;
+        let event = wire::decode(&headers, &body)?;
+        drop(body);
+        let kind = event_type(&event)
+            .ok()
+            .filter(|kind| self.function.accepts().contains(kind) || control::is_answered_by_host(*kind));
+        let Some(kind) = kind else {
+            let shown: String = event.ty().chars().take(128).collect();
+            let reason = format!("{} does not accept events of type `{shown}`", F::NAME);
+            return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "UNKNOWN_TYPE", reason));
+        };
+        *label = kind.as_str();
+
+        let context = self.context.within(Trace::of(&event, &headers).child());
+        let span = tracing::info_span!(
+            "event",
+            id = event.id(),
+            r#type = kind.as_str(),
+            trace_id = context.trace().trace_id(),
+            span_id = context.trace().span_id(),
+        );
+        let started = Instant::now();
+        let outcome = self.handle(kind, event, &context).instrument(span).await;
+        self.context.metrics().handled(kind.as_str(), started.elapsed());
+        outcome
+    }
+
+    async fn handle(&self, kind: EventType, event: Event, context: &Context) -> Result<(), Refusal> {
+        if kind == EventType::ControlStop {
+            control::remember_stop(&event, context).map_err(|error| Refusal::from(&error))?;
+        }
+        let outputs = if self.function.accepts().contains(&kind) {
+            // A panic leaves nothing behind but the function's own state, which a process that lives on shares
+            // with the next event; functions keep state behind locks that recover.
+            AssertUnwindSafe(self.function.handle(event, context))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Err(Error::Internal(panic_text(panic.as_ref()))))
+        } else {
+            control::answer(kind, &event, context)
+        };
+        let published = match outputs {
+            Ok(outputs) => context.publish_all(outputs).await,
+            Err(error) => Err(error),
+        };
+        published.map_err(|error| {
+            if let Error::Internal(details) = &error {
+                tracing::error!(details, "handling the event failed by a bug");
+            }
+            Refusal::from(&error)
+        })
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("without a text"))
+}
