@@ -1,0 +1,138 @@
+//! The envelope of every answer: `status`, `message`, `data`, and on errors a stable `code` and the field's name.
+
+use serde_json::{Value, json};
+use streamforge_events::FieldError;
+use streamforge_function::axum::{
+    Json,
+    body::Bytes,
+    extract::{Query, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+
+use crate::engine::Error;
+
+/// Why a request was not done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: String,
+    field: Option<String>,
+    message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), field: None, message: message.into() }
+    }
+
+    pub(crate) fn field(code: &str, field: &str, message: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message) }
+    }
+
+    pub(crate) fn unknown_queue(id: &str) -> Self {
+        let shown: String = id.chars().take(200).collect();
+        Self::new(StatusCode::NOT_FOUND, "unknown_queue", format!("there is no workflow `{shown}`"))
+    }
+
+    /// The store or the broker does not answer; details go to the log, not to the caller.
+    pub(crate) fn unavailable(error: &dyn std::error::Error) -> Self {
+        let chain = std::iter::successors(Some(error), |error| error.source());
+        let reason: Vec<String> = chain.map(ToString::to_string).collect();
+        tracing::warn!(reason = reason.join(": "), "request could not be served");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store or the broker does not answer, try again")
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        Self::field(&error.code, &error.field, error.message)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(error) => error.into(),
+            Error::IdempotencyConflict(_) => {
+                Self::field("idempotency_conflict", "Idempotency-Key", "the key came before with another request")
+            }
+            Error::Contended(_) => {
+                Self::new(StatusCode::CONFLICT, "contended", "the workflow is being changed by others, try again")
+            }
+            Error::Document { .. } | Error::Event { .. } | Error::Store(_) | Error::Publish(_) => {
+                Self::unavailable(&error)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({"status": "error", "code": self.code, "message": self.message, "data": null});
+        if let Some(field) = self.field {
+            body["field"] = field.into();
+        }
+        (self.status, Json(body)).into_response()
+    }
+}
+
+/// A successful answer.
+pub(crate) fn success(status: StatusCode, message: &str, data: &Value) -> Response {
+    (status, Json(json!({"status": "success", "message": message, "data": data}))).into_response()
+}
+
+/// Reads a JSON body. Only `application/json` is taken, so that no web page can send one without asking the browser.
+pub(crate) fn parse_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Value, Problem> {
+    let body = body.map_err(|rejection| {
+        let status = rejection.status();
+        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "unreadable_body" };
+        Problem::new(status, code, rejection.body_text())
+    })?;
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let message = "the body must have the media type application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+    }
+    serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {error}"))
+    })
+}
+
+/// The pairs of a query string, every name of which must be known.
+pub(crate) fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    let invalid = || Problem::new(StatusCode::BAD_REQUEST, "invalid_query", "the query string cannot be read");
+    let uri = format!("/?{text}").parse().map_err(|_| invalid())?;
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| invalid())?;
+    match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        None => Ok(pairs),
+        Some((name, _)) => {
+            let message = format!("the parameter is not known; known are {}", known.join(", "));
+            Err(Problem::field("unknown_field", name, message))
+        }
+    }
+}
+
+/// The fields of a JSON object, every one of which must be known.
+pub(crate) fn fields<'a>(body: &'a Value, known: &[&str]) -> Result<&'a serde_json::Map<String, Value>, Problem> {
+    let Some(fields) = body.as_object() else {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_an_object", "the body must be a JSON object"));
+    };
+    match fields.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(fields),
+        Some(name) => {
+            let message = format!("the field is not known; known are {}", known.join(", "));
+            Err(Problem::field("unknown_field", name, message))
+        }
+    }
+}
+
+/// The text of a required field.
+pub(crate) fn required<'a>(fields: &'a serde_json::Map<String, Value>, name: &str) -> Result<&'a str, Problem> {
+    match fields.get(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(Problem::field("invalid_field", name, "the field must be text")),
+        None => Err(Problem::field("missing_field", name, "the field is missing")),
+    }
+}

@@ -1,0 +1,241 @@
+//! The engine at work: load the document, step, compare-and-set it with its outbox, then empty the outbox.
+//!
+//! Whoever dies in between leaves the outbox behind; the next delivery or the clock publishes it again, under the same ids.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+use streamforge_events::{FieldError, Millis, QueueId, WorkflowRequest, digest};
+use streamforge_function::{PublishError, Publisher};
+use streamforge_store::{CreateOutcome, Remembered, Revision, Store, StoredWorkflow, SwapOutcome, WorkflowDocument};
+
+use crate::{
+    document::{Command, Status, Workflow},
+    outgoing, plan,
+    reduce::{Input, next_deadline, step},
+};
+
+/// Answers the present instant in UTC milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// How often a lost race for a document is run again before the caller is sent away.
+const RACES: usize = 100;
+
+/// The store, the broker and the clock that workflows live on; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    publisher: Publisher,
+    clock: Clock,
+}
+
+/// A request to start a workflow, and what caused it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Source of the event.
+    pub source: String,
+    /// Id of the event.
+    pub id: String,
+    /// What is asked for.
+    pub body: Value,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+/// Why the engine could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request can never be done.
+    #[error("request field `{}` is refused ({}): {}", .0.field, .0.code, .0.message)]
+    Refused(FieldError),
+    /// The cause started another workflow before.
+    #[error("idempotency_conflict: `{0}` came before with another request")]
+    IdempotencyConflict(String),
+    /// Too many others changed the document at the same time.
+    #[error("workflow `{0}` is being changed by others")]
+    Contended(QueueId),
+    /// What is stored is not a workflow.
+    #[error("document of workflow `{id}` could not be read")]
+    Document {
+        /// The workflow.
+        id: QueueId,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An event could not be built.
+    #[error("event of workflow `{id}` could not be built")]
+    Event {
+        /// The workflow.
+        id: QueueId,
+        /// Why.
+        #[source]
+        source: streamforge_events::Error,
+    },
+    /// The store failed.
+    #[error("store failed")]
+    Store(#[from] streamforge_store::Error),
+    /// The broker did not take an event.
+    #[error("decision could not be published")]
+    Publish(#[from] PublishError),
+}
+
+impl Engine {
+    /// An engine over this store that publishes through this publisher.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, publisher: Publisher, clock: Clock) -> Self {
+        Self { store, publisher, clock }
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        (self.clock)()
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// Reads a workflow.
+    ///
+    /// # Errors
+    /// [`Error::Store`] or [`Error::Document`].
+    pub async fn load(&self, id: &QueueId) -> Result<Option<Workflow>, Error> {
+        let stored = self.store.get(id).await?;
+        stored.map(|stored| read(&stored.document)).transpose()
+    }
+
+    /// Writes a request down as a pending workflow; the same cause with the same body is the same workflow.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::IdempotencyConflict`], or a failure of the store.
+    pub async fn accept(&self, request: &Request) -> Result<QueueId, Error> {
+        let parsed = WorkflowRequest::parse(&request.body).map_err(Error::Refused)?;
+        let cause = format!("{} {}", request.source, request.id);
+        let workflow = plan::pending(&parsed, request, self.now());
+        // A repeated cause is answered as it was the first time, whatever the clock says meanwhile.
+        if self.store.get(&workflow.id).await?.is_none() {
+            plan::check(&parsed, self.now()).map_err(Error::Refused)?;
+        }
+        let body = digest(&[&request.body.to_string()]);
+        if self.store.remember(&cause, &body, &workflow.id).await? == Remembered::Other {
+            return Err(Error::IdempotencyConflict(cause));
+        }
+        match self.store.create(&self.document(&workflow)?).await? {
+            CreateOutcome::Exists(stored) if read(&stored.document)?.request != request.body => {
+                Err(Error::IdempotencyConflict(cause))
+            }
+            CreateOutcome::Created(_) | CreateOutcome::Exists(_) => Ok(workflow.id),
+        }
+    }
+
+    /// Does what is due: plans a pending workflow, sends overdue tasks again, publishes what is left over.
+    ///
+    /// # Errors
+    /// A failure of the store or of the broker; the call may be repeated.
+    pub async fn attend(&self, id: &QueueId) -> Result<Option<Workflow>, Error> {
+        let Some(workflow) = self.load(id).await? else {
+            return Ok(None);
+        };
+        let input = if workflow.status == Status::Pending { self.plan(&workflow).await? } else { Input::Overdue };
+        self.apply(id, input).await
+    }
+
+    /// Gives an input to a workflow and does what follows from it; none if there is no such workflow.
+    ///
+    /// # Errors
+    /// [`Error::Contended`], or a failure of the store or of the broker; the call may be repeated.
+    pub async fn apply(&self, id: &QueueId, input: Input) -> Result<Option<Workflow>, Error> {
+        let Some(mut stored) = self.store.get(id).await? else {
+            return Ok(None);
+        };
+        for _ in 0..RACES {
+            let before = read(&stored.document)?;
+            let (mut after, commands) = step(before.clone(), input.clone(), self.now());
+            after.outbox.extend(commands);
+            let revision = if after == before {
+                stored.revision
+            } else {
+                match self.store.compare_and_set(&self.document(&after)?, &stored.revision).await? {
+                    SwapOutcome::Won(revision) => revision,
+                    SwapOutcome::Missing => return Ok(None),
+                    SwapOutcome::Lost(current) => {
+                        stored = current;
+                        continue;
+                    }
+                }
+            };
+            return self.publish(after, revision).await.map(Some);
+        }
+        Err(Error::Contended(id.clone()))
+    }
+
+    async fn plan(&self, workflow: &Workflow) -> Result<Input, Error> {
+        let request = match WorkflowRequest::parse(&workflow.request) {
+            Ok(request) => request,
+            Err(error) => return Ok(Input::Refused(Error::Refused(error).to_string())),
+        };
+        let mut loaded = BTreeMap::new();
+        for series in plan::series(&request) {
+            let ranges = self.store.loaded(&series).await?;
+            loaded.insert(series, ranges);
+        }
+        Ok(match plan::plan(&request, &loaded, self.now()) {
+            Ok(stages) => Input::Planned(stages),
+            Err(error) => Input::Refused(Error::Refused(error).to_string()),
+        })
+    }
+
+    /// Does what the outbox says, then takes it out of the document.
+    async fn publish(&self, mut workflow: Workflow, mut revision: Revision) -> Result<Workflow, Error> {
+        if workflow.outbox.is_empty() {
+            return Ok(workflow);
+        }
+        let done = workflow.outbox.clone();
+        let mut events = Vec::new();
+        for command in &done {
+            if let Command::MarkLoaded { series, range } = command {
+                self.store.mark_loaded(series, *range).await?;
+            }
+            let event = outgoing::event(&workflow, command, self.now());
+            events.extend(event.map_err(|source| Error::Event { id: workflow.id.clone(), source })?);
+        }
+        self.publisher.publish_all(events).await?;
+        for _ in 0..RACES {
+            workflow.outbox.retain(|command| !done.contains(command));
+            match self.store.compare_and_set(&self.document(&workflow)?, &revision).await? {
+                SwapOutcome::Won(_) | SwapOutcome::Missing => return Ok(workflow),
+                SwapOutcome::Lost(StoredWorkflow { document, revision: current }) => {
+                    workflow = read(&document)?;
+                    revision = current;
+                }
+            }
+        }
+        Err(Error::Contended(workflow.id))
+    }
+
+    fn document(&self, workflow: &Workflow) -> Result<WorkflowDocument, Error> {
+        let json =
+            serde_json::to_value(workflow).map_err(|source| Error::Document { id: workflow.id.clone(), source })?;
+        Ok(WorkflowDocument {
+            id: workflow.id.clone(),
+            status: workflow.status.as_str().to_owned(),
+            created_at: workflow.created_at,
+            next_deadline: next_deadline(workflow, self.now()),
+            json,
+        })
+    }
+}
+
+/// Reads the workflow of a stored document.
+///
+/// # Errors
+/// [`Error::Document`] if it was written by something else.
+pub(crate) fn read(document: &WorkflowDocument) -> Result<Workflow, Error> {
+    serde_json::from_value(document.json.clone()).map_err(|source| Error::Document { id: document.id.clone(), source })
+}

@@ -1,0 +1,241 @@
+//! The function through its router, with a real store and an ingress that records.
+
+use std::{ops::Deref, sync::atomic::Ordering};
+
+use serde_json::{Value, json};
+use streamforge_events::{Envelope, Event, EventType, QueueId, TimeRange, extension};
+use streamforge_function::{
+    axum::{Router, http::StatusCode},
+    router,
+    test_util::{Answer, post_event},
+};
+
+use super::*;
+use crate::{
+    document::Status,
+    plan,
+    reduce::PROGRESS_MILLIS,
+    testing::{NOW, World},
+};
+
+/// The world and the function in it.
+struct Hosted {
+    world: World,
+    router: Router,
+}
+
+impl Hosted {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let router = router(QueueManager::new(world.engine.clone()), world.ingress.context(QueueManager::NAME, NOW));
+        Self { world, router }
+    }
+
+    async fn post(&self, event: &Event) -> Answer {
+        post_event(&self.router, event).await
+    }
+
+    async fn report(&self, id: &QueueId, report: Value) -> u16 {
+        let mut data = json!({
+            "queue_id": id, "producer": "worker__a1b2c3", "symbol": "BTCUSDT", "type": "api_candles_15m",
+            "message": "", "records_written": 0, "finished": false, "timestamp": 1.5, "attempt": 1,
+        });
+        data.as_object_mut().unwrap().extend(report.as_object().unwrap().clone());
+        self.post(&event(EventType::QueueReported, "report", &data)).await.status
+    }
+}
+
+impl Deref for Hosted {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+fn event(kind: EventType, id: &str, data: &Value) -> Event {
+    let queue = data.get("queue_id").and_then(Value::as_str).unwrap_or("none").to_owned();
+    Envelope {
+        id: id.to_owned(),
+        source: "/test".to_owned(),
+        kind,
+        subject: queue.clone(),
+        time: NOW,
+        extensions: vec![("partitionkey".to_owned(), queue.clone()), ("queueid".to_owned(), queue)],
+    }
+    .build(data)
+    .unwrap()
+}
+
+fn body() -> Value {
+    json!({
+        "symbols": ["BTCUSDT", "ETHUSDT"], "time_range": "2024-01-01:2024-01-02",
+        "requests": [
+            {"target": "loader-producer", "type": "api_candles_15m"},
+            {"target": "graph-builder", "type": "gnn_graph"},
+        ],
+    })
+}
+
+fn requested(id: &str, body: &Value) -> Event {
+    event(EventType::WorkflowRequested, id, body)
+}
+
+fn id_of(id: &str, body: &Value) -> QueueId {
+    let cause = Request { source: "/test".to_owned(), id: id.to_owned(), body: body.clone(), traceparent: None };
+    plan::pending(&streamforge_events::WorkflowRequest::parse(body).unwrap(), &cause, NOW).id
+}
+
+#[tokio::test]
+async fn a_workflow_runs_from_its_request_to_its_end() {
+    let world = Hosted::new().await;
+    let id = id_of("1", &body());
+    assert_eq!(world.post(&requested("1", &body())).await.status, 204);
+    let starts = world.published(EventType::ControlStart);
+    let targets: Vec<_> = starts.iter().map(|event| extension(event, "target").unwrap()).collect();
+    assert_eq!(targets, ["loader-api-candles", "loader-api-candles"]);
+    let command: Value = data(&starts[0]).unwrap();
+    assert_eq!(command["queue_id"], json!(id));
+    assert_eq!(command["parameters"]["interval"], "15m");
+    assert_eq!(command["parameters"]["from"], 1_704_067_200_000_i64);
+
+    for task in ["load-api_candles_15m-btcusdt-0000", "load-api_candles_15m-ethusdt-0001"] {
+        let extra = json!({"batches": [0], "complete_until": 1_704_240_000_000_i64, "rows": 192});
+        let batch = json!({"status": "loading", "task": task, "batch": "0", "records_written": 192});
+        assert_eq!(world.report(&id, batch.clone()).await, 204);
+        assert_eq!(world.report(&id, batch).await, 204);
+        let end = json!({"status": "finished", "task": task, "finished": true, "extra": extra});
+        assert_eq!(world.report(&id, end).await, 204);
+    }
+    assert_eq!(world.workflow(&id).await.records_written, 384);
+    let whole: TimeRange = "2024-01-01:2024-01-02".parse().unwrap();
+    for series in world.engine.store().series().await.unwrap() {
+        assert_eq!(world.store.loaded(&series).await.unwrap(), [whole]);
+    }
+    let graph = world.published(EventType::ControlStart).pop().unwrap();
+    assert_eq!(extension(&graph, "target").unwrap(), "graph-builder");
+    let end = json!({"status": "finished", "task": extension(&graph, "task").unwrap(), "finished": true});
+    assert_eq!(world.report(&id, end).await, 204);
+    let finished: Value = data(&world.published(EventType::WorkflowFinished)[0]).unwrap();
+    assert_eq!((&finished["status"], &finished["records_written"]), (&json!("finished"), &json!(384)));
+
+    let again = world.post(&requested("2", &body())).await;
+    assert_eq!(again.status, 204);
+    let second = world.workflow(&id_of("2", &body())).await;
+    assert!(second.stages[0].tasks.is_empty(), "nothing is missing the second time");
+}
+
+#[tokio::test]
+async fn a_redelivered_request_changes_nothing() {
+    let world = Hosted::new().await;
+    for _ in 0..3 {
+        assert_eq!(world.post(&requested("1", &body())).await.status, 204);
+    }
+    assert_eq!(world.published(EventType::ControlStart).len(), 2);
+    let mut other = body();
+    other["time_range"] = "2024-01-01:2024-01-03".into();
+    let answer = world.post(&requested("1", &other)).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("idempotency_conflict"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_bad_request_becomes_a_dead_letter_that_names_code_and_field() {
+    let world = Hosted::new().await;
+    let mut unsupported = body();
+    unsupported["requests"][1] = json!({"target": "gnn-trainer", "type": "gnn_train"});
+    for (body, word) in
+        [(unsupported, "unsupported_target"), (json!({"symbol": "BTCUSDT"}), "requests"), (json!([]), "refused")]
+    {
+        let answer = world.post(&requested("1", &body)).await;
+        assert_eq!(answer.status, 422, "{body}");
+        assert!(answer.body.contains(word), "{}", answer.body);
+    }
+    assert_eq!(world.ingress.events(), []);
+}
+
+#[tokio::test]
+async fn an_outbox_that_was_not_published_is_published_by_the_next_delivery() {
+    let world = Hosted::new().await;
+    world.ingress.answer_with(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.post(&requested("1", &body())).await.status, 503);
+    let id = id_of("1", &body());
+    assert_eq!(world.workflow(&id).await.outbox.len(), 2);
+    world.ingress.answer_with(StatusCode::ACCEPTED);
+    assert_eq!(world.post(&requested("1", &body())).await.status, 204);
+    assert_eq!(world.published(EventType::ControlStart).len(), 2);
+    assert_eq!(world.workflow(&id).await.outbox, []);
+}
+
+#[tokio::test]
+async fn silence_is_answered_when_the_clock_says_so() {
+    let world = Hosted::new().await;
+    world.post(&requested("1", &body())).await;
+    let id = id_of("1", &body());
+    world.now.store(NOW + PROGRESS_MILLIS, Ordering::SeqCst);
+    let overdue = event(EventType::WorkflowOverdue, "1", &json!({"queue_id": id}));
+    assert_eq!(world.post(&overdue).await.status, 204);
+    assert_eq!(world.post(&overdue).await.status, 204);
+    let attempts: Vec<_> =
+        world.published(EventType::ControlStart).iter().map(|event| extension(event, "attempt").unwrap()).collect();
+    assert_eq!(attempts, ["1", "1", "2", "2"]);
+}
+
+#[tokio::test]
+async fn the_clock_reminds_of_what_is_due_and_brings_forgotten_requests() {
+    let world = Hosted::new().await;
+    let cause = Request { source: "/test".to_owned(), id: "1".to_owned(), body: body(), traceparent: None };
+    let id = world.engine.accept(&cause).await.unwrap();
+    world.now.store(NOW + PROGRESS_MILLIS, Ordering::SeqCst);
+    let wait = async { drop(world.ingress.wait_for(1).await) };
+    crate::clock::run(world.engine.clone(), std::time::Duration::from_millis(5), wait).await;
+    let overdue = world.published(EventType::WorkflowOverdue);
+    assert_eq!(world.post(&overdue[0]).await.status, 204);
+    assert_eq!(world.workflow(&id).await.status, Status::Loading);
+    assert_eq!(world.published(EventType::ControlStart).len(), 2);
+}
+
+#[tokio::test]
+async fn racing_reports_all_count() {
+    let world = Hosted::new().await;
+    world.post(&requested("1", &body())).await;
+    let id = id_of("1", &body());
+    let reports = (0..20).map(|batch| {
+        let report = json!({
+            "status": "loading", "task": "load-api_candles_15m-btcusdt-0000",
+            "batch": batch.to_string(), "records_written": 10,
+        });
+        world.report(&id, report)
+    });
+    let answers = futures::future::join_all(reports).await;
+    assert!(answers.iter().all(|status| *status == 204), "{answers:?}");
+    assert_eq!(world.workflow(&id).await.records_written, 200);
+}
+
+#[tokio::test]
+async fn a_final_error_stops_the_workers_with_the_exchange_s_words() {
+    let world = Hosted::new().await;
+    world.post(&requested("1", &body())).await;
+    let id = id_of("1", &body());
+    let report = json!({
+        "status": "error", "task": "load-api_candles_15m-btcusdt-0000", "finished": true,
+        "error_message": "-1121 Invalid symbol.",
+    });
+    assert_eq!(world.report(&id, report).await, 204);
+    let workflow = world.workflow(&id).await;
+    assert_eq!(workflow.status, Status::Error);
+    assert!(workflow.error_message.unwrap().ends_with("-1121 Invalid symbol."));
+    assert_eq!(world.published(EventType::ControlStop).len(), 2);
+    let finished: Value = data(&world.published(EventType::WorkflowFinished)[0]).unwrap();
+    assert_eq!(finished["status"], "error");
+}
+
+#[tokio::test]
+async fn reports_of_others_are_taken_and_malformed_ones_refused() {
+    let world = Hosted::new().await;
+    let unknown: QueueId = "ping-test".parse().unwrap();
+    assert_eq!(world.report(&unknown, json!({"status": "pong"})).await, 204);
+    assert_eq!(world.report(&unknown, json!({"status": "loading", "task": "x"})).await, 204);
+    assert_eq!(world.report(&unknown, json!({"status": "dancing"})).await, 400);
+    assert_eq!(world.post(&event(EventType::ControlStart, "1", &json!({}))).await.status, 422);
+}

@@ -1,0 +1,25 @@
+//! The workflow engine and its API.
+//!
+//! The middle is pure: [`plan`] turns a request and what is already loaded into stages and tasks, [`reduce`] turns a
+//! document and an input into the next document and commands. [`engine`] runs them against the store and the broker,
+//! [`function`] and [`api`] are the two ways in, [`clock`] wakes what has fallen silent.
+
+pub mod api;
+pub mod batch_set;
+pub mod clock;
+pub mod document;
+pub mod engine;
+pub mod function;
+mod heard;
+mod outgoing;
+pub mod plan;
+pub mod reduce;
+mod service;
+mod slice;
+#[cfg(test)]
+mod testing;
+
+pub use api::ApiState;
+pub use engine::{Clock, Engine};
+pub use function::QueueManager;
+pub use service::ApiService;

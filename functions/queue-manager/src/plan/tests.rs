@@ -1,0 +1,168 @@
+//! Requests and what is loaded already, with the stages and tasks that follow.
+
+use serde_json::json;
+
+use super::*;
+
+/// 2026-01-01T00:00:00Z.
+const NOW: Millis = 1_767_225_600_000;
+
+fn request(requests: &Value) -> WorkflowRequest {
+    let body = json!({"symbols": ["BTCUSDT", "ETHUSDT"], "time_range": "2024-01-01:2024-12-31", "requests": requests});
+    WorkflowRequest::parse(&body).unwrap()
+}
+
+fn loader() -> Value {
+    json!({"target": "loader-producer", "type": "api_candles_15m"})
+}
+
+fn graph() -> Value {
+    json!({"target": "graph-builder", "type": "gnn_graph", "collection_output": "g"})
+}
+
+fn planned(requests: &Value) -> Vec<Stage> {
+    plan(&request(requests), &BTreeMap::new(), NOW).unwrap()
+}
+
+fn refused(requests: &Value) -> (String, String) {
+    let error = plan(&request(requests), &BTreeMap::new(), NOW).unwrap_err();
+    (error.code, error.field)
+}
+
+fn outline(stages: &[Stage]) -> Vec<(&str, Vec<&str>)> {
+    stages.iter().map(|stage| (stage.name.as_str(), stage.after.iter().map(String::as_str).collect())).collect()
+}
+
+#[test]
+fn a_loader_gets_its_connector_and_the_graph_waits_for_both() {
+    let stages = planned(&json!([loader(), graph()]));
+    let first = vec!["loader-api-candles/api_candles_15m", "arango-connector/api_candles_15m"];
+    assert_eq!(
+        outline(&stages),
+        [
+            ("loader-api-candles/api_candles_15m", vec![]),
+            ("arango-connector/api_candles_15m", vec![]),
+            ("graph-builder/gnn_graph", first),
+        ]
+    );
+    assert_eq!(stages[1].work, Work::Store("loader-api-candles/api_candles_15m".to_owned()));
+    let graph = &stages[2].parameters;
+    assert_eq!(graph["symbols"], json!(["BTCUSDT", "ETHUSDT"]));
+    assert_eq!((&graph["interval"], &graph["collection_output"]), (&json!("15m"), &json!("g")));
+    assert_eq!((&graph["from"], &graph["to"]), (&json!(1_704_067_200_000_i64), &json!(1_735_689_600_000_i64)));
+}
+
+#[test]
+fn tasks_have_stable_names_and_cover_the_range() {
+    let stages = planned(&json!([loader()]));
+    let ids: Vec<&str> = stages[0].tasks.iter().map(|task| task.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "load-api_candles_15m-btcusdt-0000",
+            "load-api_candles_15m-btcusdt-0001",
+            "load-api_candles_15m-ethusdt-0002",
+            "load-api_candles_15m-ethusdt-0003",
+        ]
+    );
+    assert_eq!(stages[0].parameters["interval"], "15m");
+    assert_eq!(stages, planned(&json!([loader()])));
+}
+
+#[test]
+fn only_what_is_missing_is_loaded_unless_it_is_to_be_refreshed() {
+    let wanted = request(&json!([loader()]));
+    let have: TimeRange = "2024-01-01:2024-12-25".parse().unwrap();
+    let loaded = series(&wanted).into_iter().map(|series| (series, vec![have])).collect();
+    let stages = plan(&wanted, &loaded, NOW).unwrap();
+    let ranges: Vec<String> = stages[0].tasks.iter().map(|task| task.range.to_string()).collect();
+    assert_eq!(ranges, ["2024-12-26:2024-12-31", "2024-12-26:2024-12-31"]);
+    let mut fresh = loader();
+    fresh["refresh"] = true.into();
+    assert_eq!(plan(&request(&json!([fresh])), &loaded, NOW).unwrap()[0].tasks.len(), 4);
+}
+
+#[test]
+fn the_future_is_left_out() {
+    let wanted = request(&json!([loader()]));
+    let now = wanted.range.from() + 3_600_000;
+    let stages = plan(&wanted, &BTreeMap::new(), now).unwrap();
+    assert_eq!(stages[0].tasks[0].range.to(), now);
+    let error = plan(&wanted, &BTreeMap::new(), wanted.range.from()).unwrap_err();
+    assert_eq!((&*error.code, &*error.field), ("range_in_future", "time_range"));
+}
+
+#[test]
+fn trades_are_loaded_by_the_day() {
+    let body = json!({
+        "symbol": "BTCUSDT", "time_range": "2024-06-01:2024-06-03",
+        "requests": [{"target": "loader-producer", "type": "api_trades"}],
+    });
+    let stages = plan(&WorkflowRequest::parse(&body).unwrap(), &BTreeMap::new(), NOW).unwrap();
+    assert_eq!(stages[0].function, "loader-api-trades");
+    assert_eq!(stages[0].tasks.len(), 3);
+}
+
+#[test]
+fn after_overrides_the_order() {
+    let mut early = graph();
+    early["after"] = json!(["loader-producer/api_candles_15m"]);
+    let stages = planned(&json!([early, loader()]));
+    assert_eq!(stages[0].after, ["loader-api-candles/api_candles_15m"]);
+    let dummy = json!({"target": "dummy-service", "type": "dummy", "after": ["graph-builder/gnn_graph"]});
+    let stages = planned(&json!([dummy, graph(), loader()]));
+    assert_eq!(stages[0].after, ["graph-builder/gnn_graph"]);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_by_name() {
+    let with_after = |mut entry: Value, after: &str| {
+        entry["after"] = json!([after]);
+        entry
+    };
+    let connector = json!({"target": "arango-connector", "type": "api_candles_15m"});
+    let same = json!({"target": "loader-api-candles", "type": "api_candles_15m"});
+    let trainer = json!({"target": "gnn-trainer", "type": "gnn_train"});
+    let cases = [
+        (json!([loader(), trainer]), "unsupported_target", "requests[1].target"),
+        (json!([{"target": "loader-ws", "type": "ws_trades"}]), "unsupported_target", "requests[0].target"),
+        (json!([loader(), same]), "duplicate_request", "requests[1].type"),
+        (json!([connector]), "missing_loader", "requests[0].type"),
+        (json!([graph()]), "missing_field", "requests[0].interval"),
+        (json!([with_after(loader(), "x/y")]), "unknown_stage", "requests[0].after"),
+        (json!([with_after(loader(), "graph-builder/gnn_graph"), graph()]), "circular_order", "requests[0].after"),
+    ];
+    for (requests, code, field) in cases {
+        assert_eq!(refused(&requests), (code.to_owned(), field.to_owned()), "{requests}");
+    }
+}
+
+#[test]
+fn a_request_for_half_the_world_is_refused() {
+    let body = json!({
+        "symbol": "BTCUSDT", "time_range": "1970-01-02:2025-01-01",
+        "requests": [{"target": "loader-producer", "type": "api_candles_1s"}],
+    });
+    let error = plan(&WorkflowRequest::parse(&body).unwrap(), &BTreeMap::new(), NOW).unwrap_err();
+    assert_eq!((&*error.code, &*error.field), ("too_much", "time_range"));
+}
+
+#[test]
+fn the_queue_id_follows_from_the_cause() {
+    let cause =
+        |id: &str| Request { source: "/me".to_owned(), id: id.to_owned(), body: Value::Null, traceparent: None };
+    let of = |requests: &Value, id| pending(&request(requests), &cause(id), NOW).id.to_string();
+    let id = of(&json!([loader()]), "1");
+    assert!(id.starts_with("wf-multi-api_candles_15m-20240101-"), "{id}");
+    assert_eq!(id, of(&json!([loader()]), "1"));
+    assert_ne!(id, of(&json!([loader()]), "2"));
+    // Capital letters whose lower case is longer, or carries a mark of its own.
+    for letter in ["\u{23a}", "\u{130}"] {
+        let body = json!({
+            "symbol": letter.repeat(32), "time_range": "2024-01-01:2024-01-02",
+            "requests": [{"target": "x".repeat(100), "type": "y".repeat(100)}],
+        });
+        let request = WorkflowRequest::parse(&body).unwrap();
+        assert!(pending(&request, &cause("1"), NOW).id.as_str().len() <= 200);
+    }
+}

@@ -1,0 +1,331 @@
+//! The workflow engine: a pure step from a document and an input to the next document and commands.
+//!
+//! A terminal document never changes. A batch counts once, whatever is redelivered, because progress is
+//! a set of batch numbers. Only the attempt under way may finish or fail a task, but a batch that any
+//! attempt brought into the store is in the store.
+
+use std::collections::BTreeSet;
+
+use streamforge_events::{Millis, SeriesId, TimeRange};
+
+use crate::{
+    batch_set::BatchSet,
+    document::{Command, Stage, Status, Task, TaskState, Work, Workflow},
+};
+
+/// How long a task may go without progress before it is sent again.
+pub const PROGRESS_MILLIS: Millis = 120_000;
+
+/// How often a task is sent before the workflow fails.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// How many tasks of a stage are out at once; the rest wait, so that a stop leaves little behind.
+pub const MAX_IN_FLIGHT: usize = 64;
+
+/// How long an accepted workflow may stay unplanned, or a decision unpublished, before the clock reminds.
+const REMINDER_MILLIS: Millis = 10_000;
+
+/// Pause before a failed first attempt is repeated; it doubles with every attempt.
+const RETRY_MILLIS: Millis = 2_000;
+
+/// What happened to a workflow.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Its stages were decided.
+    Planned(Vec<Stage>),
+    /// It cannot be planned.
+    Refused(String),
+    /// A worker reported on a task.
+    Heard(Heard),
+    /// Time has passed.
+    Overdue,
+    /// Somebody asked for it to end.
+    Stop,
+}
+
+/// A worker's report on one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Id of the task.
+    pub task: String,
+    /// Number of the attempt; none means the one under way.
+    pub attempt: Option<u32>,
+    /// What was reported.
+    pub what: What,
+}
+
+/// What a worker can say about a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// It began.
+    Started,
+    /// It is alive.
+    Progressed,
+    /// A batch is in the store.
+    Stored {
+        /// Number of the batch in its task.
+        batch: u32,
+        /// Rows in the batch.
+        rows: u64,
+    },
+    /// It did its part.
+    Finished {
+        /// The batches it published.
+        announced: BatchSet,
+        /// Up to when the slice is complete.
+        complete_until: Option<Millis>,
+    },
+    /// It gave up before its end and somebody may take over.
+    Interrupted,
+    /// It failed.
+    Failed {
+        /// Its words.
+        message: String,
+        /// Whether no retry will help.
+        is_final: bool,
+        /// The batch that could not be stored, when storing failed.
+        batch: Option<u32>,
+    },
+}
+
+/// The next document and what is to be done.
+#[must_use]
+pub fn step(mut workflow: Workflow, input: Input, now: Millis) -> (Workflow, Vec<Command>) {
+    let mut commands = Vec::new();
+    if workflow.status.is_terminal() {
+        return (workflow, commands);
+    }
+    let end = match input {
+        Input::Stop => Some((Status::Stopped, None)),
+        Input::Refused(reason) => Some((Status::Error, Some(reason))),
+        Input::Planned(_) if workflow.is_planned() => None,
+        Input::Planned(stages) => {
+            workflow.stages = stages;
+            workflow.started_at = Some(now);
+            workflow.status = Status::Loading;
+            None
+        }
+        Input::Heard(heard) => hear(&mut workflow, heard, now).map(|message| (Status::Error, Some(message))),
+        Input::Overdue => resend(&mut workflow, now, &mut commands).map(|message| (Status::Error, Some(message))),
+    };
+    match end {
+        Some((status, message)) => finish(&mut workflow, status, message, now, &mut commands),
+        None if workflow.is_planned() => advance(&mut workflow, now, &mut commands),
+        None => {}
+    }
+    (workflow, commands)
+}
+
+/// When the clock must look at the workflow again; never, when it ended and everything is published.
+#[must_use]
+pub fn next_deadline(workflow: &Workflow, now: Millis) -> Option<Millis> {
+    let reminder = (!workflow.outbox.is_empty()).then(|| now.saturating_add(REMINDER_MILLIS));
+    if workflow.status.is_terminal() {
+        return reminder;
+    }
+    if !workflow.is_planned() {
+        return Some(workflow.created_at.saturating_add(REMINDER_MILLIS));
+    }
+    let tasks = workflow.stages.iter().flat_map(|stage| stage.tasks.iter().filter_map(|task| deadline(stage, task)));
+    tasks.chain(reminder).min()
+}
+
+/// Folds a report in; the answer is the reason when the workflow has failed with it.
+fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
+    let (stage, index) = workflow.stages.iter_mut().find_map(|stage| {
+        let index = stage.tasks.iter().position(|task| task.id == heard.task)?;
+        Some((stage, index))
+    })?;
+    let is_load = matches!(stage.work, Work::Load(_));
+    let task = &mut stage.tasks[index];
+    if !task.is_in_flight() {
+        return None;
+    }
+    let is_current = heard.attempt.is_none_or(|attempt| attempt == task.attempt);
+    let is_working = matches!(task.state, TaskState::Sent | TaskState::Started);
+    let has_progress = match heard.what {
+        What::Stored { batch, rows } => {
+            let is_new = is_load && task.stored.insert(batch);
+            if is_new {
+                task.records_written = task.records_written.saturating_add(rows);
+                workflow.records_written = workflow.records_written.saturating_add(rows);
+            }
+            is_new
+        }
+        _ if !is_current => false,
+        What::Failed { batch: Some(batch), .. } if task.stored.contains(batch) => false,
+        What::Failed { message, is_final: true, batch } if is_working || batch.is_some() => {
+            return Some(format!("task `{}` failed: {message}", task.id));
+        }
+        // The delivery of a batch is repeated by the dispatcher; what it cannot deliver falls due.
+        What::Failed { batch: Some(_), .. } => false,
+        _ if !is_working => false,
+        What::Started => {
+            let is_first = task.state == TaskState::Sent;
+            task.state = TaskState::Started;
+            is_first
+        }
+        What::Progressed => {
+            task.state = TaskState::Started;
+            true
+        }
+        What::Finished { announced, complete_until } => {
+            task.state = if is_load { TaskState::Loaded } else { TaskState::Done };
+            task.announced = announced;
+            task.complete_until = complete_until;
+            true
+        }
+        What::Interrupted => {
+            retry(task, None, now);
+            false
+        }
+        What::Failed { message, .. } => {
+            retry(task, Some(message), now);
+            false
+        }
+    };
+    if has_progress {
+        task.heard_at = now;
+        task.retry_at = None;
+        stage.heard_at = now;
+    }
+    None
+}
+
+fn retry(task: &mut Task, message: Option<String>, now: Millis) {
+    let doublings = task.attempt.saturating_sub(1).min(MAX_ATTEMPTS);
+    task.retry_at.get_or_insert(now.saturating_add(RETRY_MILLIS << doublings));
+    task.error_message = message.or(task.error_message.take());
+}
+
+/// Sends again what is overdue; the answer is the reason when a task has used up its attempts.
+fn resend(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) -> Option<String> {
+    for stage in &mut workflow.stages {
+        for index in 0..stage.tasks.len() {
+            let is_due = deadline(stage, &stage.tasks[index]).is_some_and(|deadline| deadline <= now);
+            if !is_due {
+                continue;
+            }
+            let task = &mut stage.tasks[index];
+            if task.attempt >= MAX_ATTEMPTS {
+                return Some(exhausted(task));
+            }
+            send(task, now, commands);
+            stage.status = Status::Loading;
+        }
+    }
+    None
+}
+
+fn exhausted(task: &Task) -> String {
+    let reason = match (&task.error_message, task.state) {
+        (Some(message), _) => message.clone(),
+        (None, TaskState::Loaded) => "its batches were not all stored".to_owned(),
+        (None, _) => "no progress was reported".to_owned(),
+    };
+    format!("task `{}` failed after {} attempts: {reason}", task.id, task.attempt)
+}
+
+fn send(task: &mut Task, now: Millis, commands: &mut Vec<Command>) {
+    task.state = TaskState::Sent;
+    task.attempt += 1;
+    task.heard_at = now;
+    task.retry_at = None;
+    task.announced = BatchSet::default();
+    commands.push(Command::Start { task: task.id.clone(), attempt: task.attempt });
+}
+
+/// When a task falls due. One that nobody began may wait its turn as long as its stage makes progress.
+fn deadline(stage: &Stage, task: &Task) -> Option<Millis> {
+    if !task.is_in_flight() {
+        return None;
+    }
+    let heard_at = match task.state {
+        TaskState::Started => task.heard_at,
+        _ => task.heard_at.max(stage.heard_at),
+    };
+    Some(task.retry_at.unwrap_or_else(|| heard_at.saturating_add(PROGRESS_MILLIS)))
+}
+
+/// Moves tasks and stages on as far as they go.
+fn advance(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) {
+    close_stored_tasks(workflow, now, commands);
+    while close_and_open_stages(workflow, now) {}
+    for stage in workflow.stages.iter_mut().filter(|stage| stage.status == Status::Loading) {
+        let free = MAX_IN_FLIGHT.saturating_sub(stage.tasks.iter().filter(|task| task.is_in_flight()).count());
+        for task in stage.tasks.iter_mut().filter(|task| task.state == TaskState::Waiting).take(free) {
+            send(task, now, commands);
+        }
+    }
+    if workflow.stages.iter().all(|stage| stage.status == Status::Finished) {
+        finish(workflow, Status::Finished, None, now, commands);
+    }
+}
+
+fn close_stored_tasks(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) {
+    for stage in &mut workflow.stages {
+        let Work::Load(kind) = stage.work else {
+            continue;
+        };
+        for task in &mut stage.tasks {
+            if task.state != TaskState::Loaded || !task.announced.is_subset(&task.stored) {
+                continue;
+            }
+            task.state = TaskState::Done;
+            task.error_message = None;
+            stage.heard_at = now;
+            let complete = task.complete_until.map(|until| until.min(task.range.to()));
+            // A slice that holds nothing complete, such as one that ends inside the open bar, is loaded again next time.
+            if let Some(range) = complete.and_then(|until| TimeRange::new(task.range.from(), until).ok()) {
+                workflow.last_loaded_timestamp = workflow.last_loaded_timestamp.max(Some(range.to()));
+                let series = SeriesId { symbol: task.symbol.clone(), kind };
+                commands.push(Command::MarkLoaded { series, range });
+            }
+        }
+    }
+}
+
+/// Closes the stages whose work is done, opens those that waited for them; tells whether any changed.
+fn close_and_open_stages(workflow: &mut Workflow, now: Millis) -> bool {
+    let next: Vec<Status> = workflow.stages.iter().map(|stage| next_status(stage, workflow)).collect();
+    let mut has_changed = false;
+    for (stage, status) in workflow.stages.iter_mut().zip(next) {
+        if stage.status != status {
+            stage.status = status;
+            stage.heard_at = now;
+            has_changed = true;
+        }
+    }
+    has_changed
+}
+
+fn next_status(stage: &Stage, workflow: &Workflow) -> Status {
+    let is_finished =
+        |name: &String| workflow.stages.iter().any(|other| other.name == *name && other.status == Status::Finished);
+    let (done, total) = stage.progress(workflow);
+    match (stage.status, &stage.work) {
+        (Status::Pending, _) if stage.after.iter().all(is_finished) => Status::Loading,
+        (Status::Loading, Work::Store(source)) if done == total && is_finished(source) => Status::Finished,
+        (Status::Loading, Work::Load(_) | Work::Compute) if done == total => Status::Finished,
+        (status, _) => status,
+    }
+}
+
+fn finish(workflow: &mut Workflow, status: Status, message: Option<String>, now: Millis, commands: &mut Vec<Command>) {
+    workflow.status = status;
+    workflow.error_message = message.map(|text| text.chars().take(1000).collect());
+    workflow.finished_at = Some(now);
+    // No start may leave after the stop.
+    commands.retain(|command| !matches!(command, Command::Start { .. }));
+    workflow.outbox.retain(|command| !matches!(command, Command::Start { .. }));
+    let mut targets = BTreeSet::new();
+    for stage in workflow.stages.iter_mut().filter(|stage| stage.status == Status::Loading) {
+        stage.status = status;
+        targets.insert(stage.function.clone());
+    }
+    commands.extend(targets.into_iter().map(|target| Command::Stop { target }));
+    commands.push(Command::Finish);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! The engine's rules as tables, and a market of workers that lose, repeat and reorder everything.
+
+use serde_json::{Map, Value};
+use streamforge_events::{Interval, SeriesKind};
+
+use super::*;
+
+const BATCHES: u32 = 4;
+const SLICE: Millis = 1_000_000;
+
+fn stage(name: &str, work: Work, after: &[&str], tasks: Vec<Task>) -> Stage {
+    let (function, kind) = name.split_once('/').unwrap();
+    Stage {
+        name: name.to_owned(),
+        function: function.to_owned(),
+        r#type: kind.to_owned(),
+        work,
+        after: after.iter().map(|&name| name.to_owned()).collect(),
+        status: Status::Pending,
+        heard_at: 0,
+        parameters: Map::new(),
+        tasks,
+    }
+}
+
+fn task(id: &str, number: i64) -> Task {
+    let range = TimeRange::new(number * SLICE, (number + 1) * SLICE).unwrap();
+    Task::waiting(id.to_owned(), "BTCUSDT".parse().unwrap(), range, 0)
+}
+
+fn stages(tasks: i64) -> Vec<Stage> {
+    let slices = (0..tasks).map(|number| task(&format!("load-{number}"), number)).collect();
+    vec![
+        stage("loader/k", Work::Load(SeriesKind::Klines(Interval::M15)), &[], slices),
+        stage("connector/k", Work::Store("loader/k".to_owned()), &[], vec![]),
+        stage("graph/g", Work::Compute, &["loader/k", "connector/k"], vec![task("graph-0", 0)]),
+    ]
+}
+
+fn pending() -> Workflow {
+    Workflow {
+        id: "wf-btcusdt-api_candles_15m-19700101-abc123".parse().unwrap(),
+        symbol: "BTCUSDT".parse().unwrap(),
+        symbols: vec!["BTCUSDT".parse().unwrap()],
+        r#type: "k".to_owned(),
+        status: Status::Pending,
+        loader_type: None,
+        start_time: 0,
+        end_time: SLICE,
+        last_loaded_timestamp: None,
+        records_written: 0,
+        error_message: None,
+        kafka_topic: String::new(),
+        created_at: 0,
+        started_at: None,
+        finished_at: None,
+        request: Value::Null,
+        stages: vec![],
+        traceparent: None,
+        outbox: vec![],
+    }
+}
+
+fn heard(task: &str, attempt: u32, what: What) -> Input {
+    Input::Heard(Heard { task: task.to_owned(), attempt: Some(attempt), what })
+}
+
+fn announced(until: Millis) -> What {
+    let announced = BatchSet::of(&(0..u64::from(BATCHES)).collect::<Vec<_>>()).unwrap();
+    What::Finished { announced, complete_until: Some(until) }
+}
+
+fn failed(message: &str, is_final: bool) -> What {
+    What::Failed { message: message.to_owned(), is_final, batch: None }
+}
+
+/// Applies inputs one after another; answers the document and all commands.
+fn run(workflow: Workflow, inputs: impl IntoIterator<Item = Input>, now: Millis) -> (Workflow, Vec<Command>) {
+    inputs.into_iter().fold((workflow, vec![]), |(workflow, mut commands), input| {
+        let (workflow, more) = step(workflow, input, now);
+        commands.extend(more);
+        (workflow, commands)
+    })
+}
+
+fn planned(tasks: i64) -> Workflow {
+    step(pending(), Input::Planned(stages(tasks)), 0).0
+}
+
+fn stored(task: &str) -> impl Iterator<Item = Input> {
+    (0..BATCHES).map(move |batch| heard(task, 1, What::Stored { batch, rows: 10 }))
+}
+
+fn start(task: &str, attempt: u32) -> Command {
+    Command::Start { task: task.to_owned(), attempt }
+}
+
+fn stop(target: &str) -> Command {
+    Command::Stop { target: target.to_owned() }
+}
+
+#[test]
+fn a_plan_starts_only_the_first_stages_and_only_once() {
+    let (workflow, commands) = step(pending(), Input::Planned(stages(2)), 5);
+    assert_eq!(commands, [start("load-0", 1), start("load-1", 1)]);
+    assert_eq!((workflow.status, workflow.started_at), (Status::Loading, Some(5)));
+    assert_eq!(workflow.stages[1].status, Status::Loading);
+    assert_eq!(workflow.stages[2].status, Status::Pending);
+    let (again, commands) = step(workflow.clone(), Input::Planned(stages(3)), 9);
+    assert_eq!((again, commands), (workflow, vec![]));
+}
+
+#[test]
+fn the_graph_waits_for_the_last_batch_and_ends_the_workflow() {
+    let inputs = [heard("load-0", 1, What::Started), heard("load-0", 1, announced(SLICE - 7))];
+    let (workflow, commands) = run(planned(1), inputs, 1);
+    assert_eq!(commands, []);
+    assert_eq!(workflow.stages[0].status, Status::Finished);
+    let (workflow, commands) = run(workflow, stored("load-0"), 2);
+    let series = SeriesId { symbol: "BTCUSDT".parse().unwrap(), kind: SeriesKind::Klines(Interval::M15) };
+    let range = TimeRange::new(0, SLICE - 7).unwrap();
+    assert_eq!(commands, [Command::MarkLoaded { series, range }, start("graph-0", 1)]);
+    assert_eq!((workflow.records_written, workflow.last_loaded_timestamp), (40, Some(SLICE - 7)));
+    let (workflow, commands) = run(workflow, [heard("graph-0", 1, announced(0))], 3);
+    assert_eq!(commands, [Command::Finish]);
+    assert_eq!((workflow.status, workflow.finished_at), (Status::Finished, Some(3)));
+    assert_eq!(next_deadline(&workflow, 3), None);
+}
+
+#[test]
+fn a_plan_without_missing_ranges_goes_straight_to_the_graph() {
+    let (workflow, commands) = step(pending(), Input::Planned(stages(0)), 0);
+    assert_eq!(commands, [start("graph-0", 1)]);
+    assert_eq!(workflow.records_written, 0);
+}
+
+#[test]
+fn a_batch_counts_once_whichever_attempt_stored_it() {
+    let batch = |attempt| heard("load-0", attempt, What::Stored { batch: 1, rows: 10 });
+    let (workflow, _) = run(planned(1), [batch(1), batch(1)], 1);
+    let (workflow, _) = run(workflow, [Input::Overdue], PROGRESS_MILLIS + 1);
+    assert_eq!(workflow.stages[0].tasks[0].attempt, 2);
+    let late = heard("load-0", 1, What::Stored { batch: 2, rows: 10 });
+    let (workflow, _) = run(workflow, [batch(1), batch(2), late], PROGRESS_MILLIS + 2);
+    assert_eq!(workflow.records_written, 20);
+}
+
+#[test]
+fn silence_is_answered_by_another_attempt_until_there_are_none() {
+    let mut workflow = planned(1);
+    for attempt in 2..=MAX_ATTEMPTS {
+        let deadline = next_deadline(&workflow, 0).unwrap();
+        let (early, commands) = step(workflow.clone(), Input::Overdue, deadline - 1);
+        assert_eq!((early, commands), (workflow.clone(), vec![]));
+        let (next, commands) = step(workflow, Input::Overdue, deadline);
+        assert_eq!(commands, [start("load-0", attempt)]);
+        workflow = next;
+    }
+    let deadline = next_deadline(&workflow, 0).unwrap();
+    let (workflow, commands) = step(workflow, Input::Overdue, deadline);
+    assert_eq!(commands, [stop("connector"), stop("loader"), Command::Finish]);
+    assert_eq!(workflow.status, Status::Error);
+    assert_eq!(workflow.error_message.unwrap(), "task `load-0` failed after 5 attempts: no progress was reported");
+}
+
+#[test]
+fn progress_moves_the_deadline_and_a_waiting_task_shares_its_stage_s() {
+    let (workflow, _) = run(planned(2), [heard("load-0", 1, What::Started)], 100_000);
+    assert_eq!(next_deadline(&workflow, 0), Some(100_000 + PROGRESS_MILLIS));
+    let (workflow, _) = run(workflow, [heard("load-0", 1, What::Progressed)], 200_000);
+    assert_eq!(next_deadline(&workflow, 0), Some(200_000 + PROGRESS_MILLIS));
+    // The repeated word of a task that nobody hears from otherwise is no progress.
+    let (workflow, _) = run(workflow, [heard("load-0", 1, What::Started)], 300_000);
+    assert_eq!(next_deadline(&workflow, 0), Some(200_000 + PROGRESS_MILLIS));
+}
+
+#[test]
+fn batches_that_never_arrive_are_loaded_again() {
+    let (workflow, _) = run(planned(1), [heard("load-0", 1, announced(SLICE))], 0);
+    let (workflow, commands) = run(workflow, [Input::Overdue], PROGRESS_MILLIS);
+    assert_eq!(commands, [start("load-0", 2)]);
+    assert_eq!(workflow.stages[0].status, Status::Loading);
+    let (workflow, _) = run(workflow, stored("load-0").chain([heard("load-0", 2, announced(SLICE))]), PROGRESS_MILLIS);
+    assert_eq!(workflow.stages[1].status, Status::Finished);
+}
+
+#[test]
+fn a_retryable_failure_is_repeated_after_a_pause() {
+    let (workflow, commands) = run(planned(1), [heard("load-0", 1, failed("timeout", false))], 10);
+    assert_eq!(commands, []);
+    assert_eq!(next_deadline(&workflow, 10), Some(10 + RETRY_MILLIS));
+    let (workflow, commands) = run(workflow, [Input::Overdue], 10 + RETRY_MILLIS);
+    assert_eq!(commands, [start("load-0", 2)]);
+    assert_eq!(workflow.stages[0].tasks[0].error_message.as_deref(), Some("timeout"));
+    let (same, commands) = run(workflow.clone(), [heard("load-0", 1, failed("timeout", false))], 10 + RETRY_MILLIS);
+    assert_eq!((same, commands), (workflow, vec![]));
+}
+
+#[test]
+fn a_final_failure_ends_the_workflow_with_the_worker_s_words() {
+    let words = "exchange refused: -1121 Invalid symbol.";
+    let (workflow, commands) = run(planned(2), [heard("load-1", 1, failed(words, true))], 1);
+    assert_eq!(commands, [stop("connector"), stop("loader"), Command::Finish]);
+    assert_eq!(workflow.error_message.unwrap(), format!("task `load-1` failed: {words}"));
+    assert_eq!(workflow.stages[2].status, Status::Pending);
+}
+
+#[test]
+fn the_connector_s_refusal_of_a_batch_fails_even_a_loaded_task() {
+    let refusal = |batch| What::Failed { message: "bad row".to_owned(), is_final: true, batch: Some(batch) };
+    let inputs = [heard("load-0", 1, announced(SLICE)), heard("load-0", 1, What::Stored { batch: 0, rows: 1 })];
+    let (workflow, _) = run(planned(1), inputs, 1);
+    assert_eq!(run(workflow.clone(), [heard("load-0", 1, refusal(0))], 1).0.status, Status::Loading);
+    assert_eq!(run(workflow, [heard("load-0", 1, refusal(1))], 1).0.status, Status::Error);
+}
+
+#[test]
+fn what_must_not_change_a_document_does_not() {
+    let (loading, _) = run(planned(1), [heard("load-0", 1, announced(SLICE))], 1);
+    let (finished, _) = run(loading.clone(), stored("load-0").chain([heard("graph-0", 1, announced(0))]), 1);
+    let stopped = step(loading.clone(), Input::Stop, 2).0;
+    let cases = [
+        ("finished, then error", loading.clone(), heard("load-0", 1, failed("no", true))),
+        ("an attempt that was never sent", planned(1), heard("load-0", 7, announced(SLICE))),
+        ("an unknown task", planned(1), heard("load-9", 1, failed("no", true))),
+        ("a task that waits for its stage", planned(1), heard("graph-0", 0, announced(SLICE))),
+        ("a batch number no task has", planned(1), heard("load-0", 1, What::Stored { batch: u32::MAX, rows: 1 })),
+        ("error after the end", finished.clone(), heard("graph-0", 1, failed("no", true))),
+        ("stop after the end", finished, Input::Stop),
+        ("a late batch after stop", stopped.clone(), heard("load-0", 1, What::Stored { batch: 0, rows: 1 })),
+        ("time after stop", stopped.clone(), Input::Overdue),
+        ("a second stop", stopped, Input::Stop),
+    ];
+    for (name, workflow, input) in cases {
+        let (after, commands) = step(workflow.clone(), input, 10 * PROGRESS_MILLIS);
+        assert_eq!((after, commands), (workflow, vec![]), "{name}");
+    }
+}
+
+#[test]
+fn a_stop_takes_back_starts_that_were_not_published() {
+    let mut workflow = planned(1);
+    workflow.outbox = vec![start("load-0", 1)];
+    let (workflow, commands) = step(workflow, Input::Stop, 1);
+    assert_eq!(commands, [stop("connector"), stop("loader"), Command::Finish]);
+    assert_eq!(workflow.outbox, []);
+}
+
+#[test]
+fn only_so_many_tasks_are_out_at_once() {
+    let (workflow, commands) = step(pending(), Input::Planned(stages(100)), 0);
+    assert_eq!(commands.len(), MAX_IN_FLIGHT);
+    let (_, commands) = run(workflow, stored("load-0").chain([heard("load-0", 1, announced(SLICE))]), 1);
+    assert!(commands.contains(&start("load-64", 1)), "{commands:?}");
+}
+
+#[test]
+fn a_workflow_ends_exactly_once_whatever_is_lost_repeated_or_reordered() {
+    let mut ends = std::collections::BTreeMap::<&str, u32>::new();
+    for seed in 0..200 {
+        let status = simulate(seed);
+        *ends.entry(status.as_str()).or_default() += 1;
+    }
+    assert!(ends.get("finished").is_some_and(|&count| count > 100), "{ends:?}");
+}
+
+/// Runs one workflow with unreliable workers and an unreliable network; answers how it ended.
+fn simulate(seed: u64) -> Status {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let tasks = random.i64(0..6);
+    let loss = if random.bool() { 0.0 } else { 0.05 };
+    let mut workflow = pending();
+    let mut network = vec![Input::Planned(stages(tasks))];
+    let (mut delivered, mut commands, mut now) = (vec![], vec![], 0);
+    while !workflow.status.is_terminal() {
+        let input = if network.is_empty() || random.u8(..) < 4 {
+            now = next_deadline(&workflow, now).expect("a workflow that did not end has a deadline").max(now);
+            network.push(Input::Planned(stages(tasks)));
+            Input::Overdue
+        } else {
+            let input = network.swap_remove(random.usize(..network.len()));
+            if random.f64() < loss {
+                continue;
+            }
+            if random.u8(..) < 50 {
+                network.push(input.clone());
+            }
+            input
+        };
+        now += random.i64(0..500);
+        delivered.push(input.clone());
+        let (next, decided) = step(workflow, input, now);
+        workflow = serde_json::from_value(serde_json::to_value(&next).unwrap()).unwrap();
+        assert_eq!(workflow, next);
+        for command in &decided {
+            if let Command::Start { task, attempt } = command {
+                network.extend(work(task, *attempt, &mut random));
+            }
+        }
+        commands.extend(decided);
+    }
+    assert_eq!(commands.iter().filter(|command| **command == Command::Finish).count(), 1, "seed {seed}");
+    if workflow.status == Status::Finished {
+        let rows = u64::try_from(tasks).unwrap() * u64::from(BATCHES) * 10;
+        assert_eq!(workflow.records_written, rows, "seed {seed}");
+        let marks = commands.iter().filter(|command| matches!(command, Command::MarkLoaded { .. })).count();
+        assert_eq!(marks, usize::try_from(tasks).unwrap(), "seed {seed}");
+    }
+    random.shuffle(&mut delivered);
+    let (after, late) = run(workflow.clone(), delivered, now + 10 * PROGRESS_MILLIS);
+    assert_eq!((after, late), (workflow.clone(), vec![]), "seed {seed}");
+    workflow.status
+}
+
+/// What a worker, and the connector behind it, say about one attempt.
+fn work(task: &str, attempt: u32, random: &mut fastrand::Rng) -> Vec<Input> {
+    let mut said = vec![What::Started, What::Progressed];
+    let published = if random.u8(..) < 20 { random.u32(0..BATCHES) } else { BATCHES };
+    if task.starts_with("load") {
+        said.extend((0..published).map(|batch| What::Stored { batch, rows: 10 }));
+    }
+    said.push(match (published == BATCHES, random.bool()) {
+        (true, _) => announced(100 * SLICE),
+        (false, true) => What::Interrupted,
+        (false, false) => failed("timeout", false),
+    });
+    said.into_iter().map(|what| heard(task, attempt, what)).collect()
+}
