@@ -1,0 +1,115 @@
+//! Stores batches of market data and reports what was stored.
+//!
+//! Every row is an upsert whose version is the time at which the exchange was read, so a batch may come again, late or
+//! in another order and changes nothing. Once the rows are on the disk, one `queue.reported` tells the batch's number
+//! and rows to the workflow that asked for it; a batch that belongs to no workflow is stored without a report.
+//!
+//! A row that can never be stored makes its whole batch a dead letter, and the workflow hears why. A store that does
+//! not answer is asked again by the broker.
+
+mod report;
+mod version;
+
+use std::sync::Arc;
+
+use streamforge_events::{
+    Event, EventType, KlineBatch, Millis, Report, ReportStatus, SeriesId, SeriesKind, Symbol, TradeBatch, attempt,
+    data, event_type, extension, queue_id, task,
+};
+use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
+use streamforge_store::{BatchReport, Reject, Store};
+
+use report::{Stored, refusal, report};
+pub use version::versioned;
+
+/// Writes batches into a store.
+pub struct Connector {
+    store: Arc<dyn Store>,
+}
+
+impl Connector {
+    /// The connector over a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The connector as the environment describes it.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the store's URL is missing or the store cannot be opened.
+    pub async fn from_config(config: &Config) -> Result<Self, BuildError> {
+        let store = streamforge_store::open(config.store_url()?).await.map_err(|error| match error {
+            streamforge_store::Error::Url { reason, .. } => {
+                BuildError::Config(ConfigError::invalid("STREAMFORGE_STORE_URL", reason))
+            }
+            error => BuildError::Unusable(chain(&error)),
+        })?;
+        Ok(Self::new(store))
+    }
+
+    async fn store_klines(&self, batch: KlineBatch) -> Result<Stored, Error> {
+        let kind = format!("api_candles_{}", batch.interval);
+        let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Klines(batch.interval) };
+        let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
+        let outcome = self.store.upsert_klines(&series, &rows).await.map_err(|error| answer(&error))?;
+        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome })
+    }
+
+    async fn store_trades(&self, batch: TradeBatch) -> Result<Stored, Error> {
+        let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Trades };
+        let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
+        let outcome = self.store.upsert_trades(&series, &rows).await.map_err(|error| answer(&error))?;
+        let kind = "api_trades".to_owned();
+        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome })
+    }
+}
+
+impl Function for Connector {
+    const NAME: &'static str = "arango-connector";
+
+    fn accepts(&self) -> &'static [EventType] {
+        &[EventType::KlinesLoaded, EventType::TradesLoaded]
+    }
+
+    async fn handle(&self, event: Event, context: &Context) -> Result<Vec<Event>, Error> {
+        let stored = match event_type(&event)? {
+            EventType::KlinesLoaded => self.store_klines(data(&event)?).await?,
+            _ => self.store_trades(data(&event)?).await?,
+        };
+        let refused = refusal(&stored.outcome);
+        let report = report(&event, &stored, refused.as_deref(), context)?;
+        let Some(reason) = refused else { return Ok(report.into_iter().collect()) };
+        if let Some(report) = report {
+            context.publish(report).await?;
+        }
+        Err(Error::Unprocessable(reason))
+    }
+}
+
+/// Which of the store's failures comes again: all but those that are the batch's own fault.
+fn answer(error: &streamforge_store::Error) -> Error {
+    match error.class() {
+        streamforge_store::Class::Rejected => Error::Unprocessable(chain(error)),
+        streamforge_store::Class::Retryable | streamforge_store::Class::Fatal => Error::Unavailable(chain(error)),
+    }
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_down_brings_the_batch_again() {
+        let kind = streamforge_store::Error::Kind { series: "binance-spot-A-trades".to_owned(), asked: "klines" };
+        for (error, status) in [(streamforge_store::Error::Closed, 503), (kind, 422)] {
+            assert_eq!(answer(&error).status().as_u16(), status, "{error}");
+        }
+    }
+}
