@@ -1,0 +1,116 @@
+//! The command line: one file a command, one place for exit codes, one for output.
+
+mod completions;
+mod control;
+mod dead_letters;
+mod dummy;
+mod exchange;
+mod exit;
+mod export;
+mod function;
+mod instant;
+mod output;
+mod progress;
+mod publish;
+mod queues;
+mod remote;
+mod run;
+mod status;
+mod up;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use exit::Outcome;
+use output::Output;
+
+/// From one event to stored market data and a graph of its symbols, on one machine.
+#[derive(Debug, Parser)]
+#[command(name = "streamforge", version, propagate_version = true, after_long_help = exit::HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Folder of the log, the store, the worker logs and the lock.
+    #[arg(long, global = true, value_name = "DIR", env = "STREAMFORGE_DATA_DIR", default_value = ".streamforge")]
+    data_dir: PathBuf,
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the platform until it is told to stop.
+    Up(up::Arguments),
+    /// Run one workflow to its end.
+    Run(run::Arguments),
+    /// Publish an event to a Broker.
+    Publish(publish::Arguments),
+    /// List, show, watch or stop workflows.
+    #[command(subcommand)]
+    Queues(queues::Command),
+    /// Send a control command to the workers of a workflow.
+    Control(control::Arguments),
+    /// Serve one function as a worker.
+    Function(function::Arguments),
+    /// Serve the diagnostic function with a chosen behaviour.
+    Dummy(dummy::Arguments),
+    /// Serve a simulated exchange.
+    #[command(subcommand)]
+    Exchange(exchange::Command),
+    /// Print stored klines, trades or a graph.
+    #[command(subcommand)]
+    Export(export::Command),
+    /// List, show or replay events that no retry would fix.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// Show topics, consumer groups, lag and workers.
+    Status(status::Arguments),
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    exit::code(execute(cli))
+}
+
+fn execute(cli: Cli) -> Outcome {
+    let output = Output::new(cli.global.json);
+    let data_dir = cli.global.data_dir;
+    match cli.command {
+        // Workers and the simulator bring a runtime and a log format of their own.
+        Command::Function(arguments) => return function::execute(&arguments),
+        Command::Dummy(arguments) => return dummy::execute(&arguments, &data_dir),
+        Command::Completions(arguments) => return completions::execute(&arguments),
+        _ => {}
+    }
+    exit::start_logging(if matches!(cli.command, Command::Up(_)) { "info" } else { "warn" });
+    let runtime = exit::runtime()?;
+    runtime.block_on(async move {
+        match cli.command {
+            Command::Up(arguments) => up::execute(arguments, &data_dir, output).await,
+            Command::Run(arguments) => run::execute(arguments, &data_dir, output).await,
+            Command::Publish(arguments) => publish::execute(arguments, &data_dir, output).await,
+            Command::Queues(command) => queues::execute(command, &data_dir, output).await,
+            Command::Control(arguments) => control::execute(arguments, &data_dir, output).await,
+            Command::Exchange(command) => exchange::execute(command, output).await,
+            Command::Export(command) => export::execute(command, &data_dir, output).await,
+            Command::DeadLetters(command) => dead_letters::execute(command, &data_dir, output).await,
+            Command::Status(arguments) => status::execute(arguments, &data_dir, output).await,
+            Command::Function(_) | Command::Dummy(_) | Command::Completions(_) => Ok(()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! `streamforge exchange serve`: the simulated exchange on its own, for loaders and tools that are run by hand.
+
+use std::net::SocketAddr;
+
+use streamforge_exchange::simulator::{self, SimulatorConfig, Source};
+use tokio::net::TcpListener;
+
+use super::{
+    exit::{Failure, Outcome, chain},
+    output::{self, Output},
+};
+use crate::platform::shutdown_signal;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Serve until told to stop.
+    Serve(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where the market comes from: `synthetic:SEED` or `replay:DIR`.
+    #[arg(long, value_name = "SOURCE", default_value = "synthetic:42")]
+    source: String,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+    /// Failures to inject.
+    #[arg(long, value_name = "FAULTS", default_value = "")]
+    faults: String,
+}
+
+pub(super) async fn execute(command: Command, output: Output) -> Outcome {
+    let Command::Serve(arguments) = command;
+    let source = Source::parse(&arguments.source).map_err(|error| Failure::Configuration(chain(&error)))?;
+    let faults =
+        arguments.faults.parse().map_err(|error: streamforge_exchange::Error| Failure::Configuration(chain(&error)))?;
+    let unavailable =
+        |error: std::io::Error| Failure::Unavailable(format!("failed to listen on `{}`: {error}", arguments.listen));
+    let listener = TcpListener::bind(arguments.listen).await.map_err(unavailable)?;
+    let address = listener.local_addr()?;
+    if output.is_json() {
+        output::value(&serde_json::json!({ "listening": address.to_string() }))?;
+    } else {
+        output::line(&format!("exchange {} at http://{address}", arguments.source))?;
+    }
+    let config = SimulatorConfig { faults, ..SimulatorConfig::new(source) };
+    simulator::serve(listener, config, shutdown_signal()).await.map_err(|error| Failure::failed(&error))
+}

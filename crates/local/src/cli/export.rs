@@ -1,0 +1,231 @@
+//! `streamforge export`: stored klines, trades and graphs on standard output.
+
+mod rows;
+
+use std::{io::Write, path::Path};
+
+use clap::ValueEnum;
+use streamforge_events::{Interval, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
+use streamforge_store::Store;
+
+use super::{
+    exit::{Failure, Outcome},
+    instant,
+    output::{self, Output},
+    queues::open,
+};
+
+/// Rows that are held in memory at once.
+const PAGE: usize = 10_000;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Print klines: open time and the exchange's eleven other fields, ascending.
+    Candles {
+        #[command(flatten)]
+        series: Series,
+        /// Interval, case-sensitive: `1m` is a minute, `1M` a month.
+        #[arg(long)]
+        interval: Interval,
+    },
+    /// Print trades, ascending by trade id.
+    Trades {
+        #[command(flatten)]
+        series: Series,
+    },
+    /// Print a graph as one JSON object.
+    Graph {
+        /// Id of the graph; without it, the newest.
+        #[arg(long)]
+        id: Option<String>,
+        /// Form of the output.
+        #[arg(long, default_value = "json", value_parser = ["json"])]
+        format: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Series {
+    /// Symbol, as the exchange writes it.
+    #[arg(long)]
+    symbol: Symbol,
+    /// First instant: a day (midnight UTC), an RFC 3339 instant or milliseconds.
+    #[arg(long, value_name = "T", value_parser = instant::parse)]
+    from: Option<Millis>,
+    /// First instant that is left out, in the same forms.
+    #[arg(long, value_name = "T", value_parser = instant::parse)]
+    to: Option<Millis>,
+    /// Form of the rows; with `--json`, ndjson.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Begin CSV with a line of names.
+    #[arg(long)]
+    header: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON value a line.
+    Ndjson,
+}
+
+impl Series {
+    fn range(&self) -> Result<TimeRange, Failure> {
+        // The end of the year 9999 in milliseconds, which no stored time exceeds.
+        let (from, to) = (self.from.unwrap_or(0), self.to.unwrap_or(253_402_300_800_000));
+        TimeRange::new(from, to).map_err(|error| Failure::Configuration(error.to_string()))
+    }
+
+    fn format(&self, output: Output) -> Format {
+        self.format.unwrap_or(if output.is_json() { Format::Ndjson } else { Format::Csv })
+    }
+}
+
+pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -> Outcome {
+    let store = open(data_dir).await?;
+    match command {
+        Command::Candles { series, interval } => {
+            let mut writer = output::writer();
+            candles(store.as_ref(), &series, interval, series.format(output), &mut writer).await?;
+            writer.flush()?;
+        }
+        Command::Trades { series } => {
+            let mut writer = output::writer();
+            trades(store.as_ref(), &series, series.format(output), &mut writer).await?;
+            writer.flush()?;
+        }
+        Command::Graph { id, format: _ } => {
+            let graph = store.graph(id.as_deref()).await?.ok_or_else(|| {
+                Failure::Failed(
+                    id.map_or_else(|| "no graph is stored".to_owned(), |id| format!("graph `{id}` is not stored")),
+                )
+            })?;
+            output::value(&rows::graph(&graph))?;
+        }
+    }
+    Ok(())
+}
+
+async fn candles(
+    store: &dyn Store,
+    series: &Series,
+    interval: Interval,
+    format: Format,
+    writer: &mut impl Write,
+) -> Outcome {
+    let range = series.range()?;
+    let id = SeriesId { symbol: series.symbol.clone(), kind: SeriesKind::Klines(interval) };
+    require(store, &id).await?;
+    if series.header && format == Format::Csv {
+        writeln!(writer, "{}", rows::KLINE_HEADER)?;
+    }
+    let mut after = None;
+    loop {
+        let page = store.read_klines(&id, range, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.open_time);
+        for kline in &page {
+            rows::kline(writer, kline, format)?;
+        }
+    }
+}
+
+async fn trades(store: &dyn Store, series: &Series, format: Format, writer: &mut impl Write) -> Outcome {
+    let range = series.range()?;
+    let id = SeriesId { symbol: series.symbol.clone(), kind: SeriesKind::Trades };
+    require(store, &id).await?;
+    if series.header && format == Format::Csv {
+        writeln!(writer, "{}", rows::TRADE_HEADER)?;
+    }
+    let mut after = None;
+    loop {
+        let page = store.read_trades(&id, range, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.trade_id);
+        for trade in &page {
+            rows::trade(writer, trade, &series.symbol, format)?;
+        }
+    }
+}
+
+/// Fails for a series that is not stored at all, and names those that are.
+async fn require(store: &dyn Store, wanted: &SeriesId) -> Outcome {
+    let stored = store.series().await?;
+    if stored.contains(wanted) {
+        return Ok(());
+    }
+    let describe = |id: &SeriesId| match id.kind {
+        SeriesKind::Klines(interval) => format!("{} {interval}", id.symbol),
+        SeriesKind::Trades => format!("{} trades", id.symbol),
+    };
+    let names: Vec<String> = stored.iter().take(20).map(describe).collect();
+    let known = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    Err(Failure::Failed(format!("{} is not stored; stored: {known}", describe(wanted))))
+}
+
+#[cfg(test)]
+mod tests {
+    use streamforge_events::{Decimal, Kline};
+    use streamforge_store::Versioned;
+
+    use super::*;
+
+    const HOUR: Millis = 3_600_000;
+
+    fn series(from: Option<Millis>, to: Option<Millis>) -> Series {
+        Series { symbol: "BTCUSDT".parse().unwrap(), from, to, format: None, header: false }
+    }
+
+    fn kline(open_time: Millis) -> Versioned<Kline> {
+        let price: Decimal = "1.50".parse().unwrap();
+        let value = Kline {
+            open_time,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Decimal::ZERO,
+            close_time: open_time + HOUR - 1,
+            quote_asset_volume: Decimal::ZERO,
+            number_of_trades: 0,
+            taker_buy_base_asset_volume: Decimal::ZERO,
+            taker_buy_quote_asset_volume: Decimal::ZERO,
+        };
+        Versioned { version: 1, value }
+    }
+
+    #[tokio::test]
+    async fn klines_come_out_ascending_and_inside_the_range() {
+        let temporary = tempfile::tempdir().unwrap();
+        assert!(matches!(open(temporary.path()).await, Err(Failure::Unavailable(_))));
+        let url = format!("sqlite://{}", temporary.path().join("store.db").display());
+        streamforge_store::open(&url).await.unwrap();
+        let store = open(temporary.path()).await.unwrap();
+        let id = SeriesId { symbol: "BTCUSDT".parse().unwrap(), kind: SeriesKind::Klines(Interval::H1) };
+        store.upsert_klines(&id, &[kline(2 * HOUR), kline(0), kline(HOUR), kline(3 * HOUR)]).await.unwrap();
+        let text = async |series: Series, interval, format| {
+            let mut text = Vec::new();
+            candles(store.as_ref(), &series, interval, format, &mut text).await?;
+            Ok::<_, Failure>(String::from_utf8(text).unwrap())
+        };
+        let csv = text(series(Some(HOUR), Some(3 * HOUR)), Interval::H1, Format::Csv).await.unwrap();
+        assert_eq!(
+            csv,
+            "3600000,1.50,1.50,1.50,1.50,0,7199999,0,0,0,0,0\n7200000,1.50,1.50,1.50,1.50,0,10799999,0,0,0,0,0\n"
+        );
+        let all = text(series(None, None), Interval::H1, Format::Ndjson).await.unwrap();
+        assert_eq!(all.lines().count(), 4);
+        let with_header = Series { header: true, ..series(None, Some(1)) };
+        let headed = text(with_header, Interval::H1, Format::Csv).await.unwrap();
+        assert!(headed.starts_with("open_time,") && headed.lines().count() == 2, "{headed}");
+        assert_eq!(text(series(Some(9 * HOUR), None), Interval::H1, Format::Csv).await.unwrap(), "");
+        let Err(Failure::Failed(reason)) = text(series(None, None), Interval::M1, Format::Csv).await else { panic!() };
+        assert_eq!(reason, "BTCUSDT 1m is not stored; stored: BTCUSDT 1h");
+    }
+}

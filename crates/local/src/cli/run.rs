@@ -1,0 +1,129 @@
+//! `streamforge run`: one workflow from its request to its end, on a platform that lives as long as the command.
+//!
+//! The event's id is computed from the request, so the same request run again is the same workflow: what was
+//! interrupted goes on, what is finished is only reported.
+
+mod report;
+mod request;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use streamforge_bus::{Bus, SqliteBus};
+use streamforge_events::Topic;
+use streamforge_store::Store;
+
+use super::{
+    dead_letters,
+    exit::{Failure, Outcome},
+    output::Output,
+    publish, queues, remote,
+    up::PlatformArguments,
+};
+use crate::platform::{DataFolder, Platform, PlatformConfig, State, shutdown_signal};
+use report::Report;
+use request::Request;
+
+/// How often a published request is looked for in the store.
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// File with the request as JSON; `-` reads standard input.
+    file: PathBuf,
+    #[command(flatten)]
+    platform: PlatformArguments,
+    /// Start a new workflow even if the same request was run before.
+    #[arg(long)]
+    again: bool,
+}
+
+pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
+    let started = Instant::now();
+    let stopped = shutdown_signal();
+    let request = Request::parse(&publish::read(&arguments.file)?, arguments.again)?;
+    let host = Host::find_or_start(arguments.platform, data_dir).await?;
+    let ended = tokio::select! {
+        ended = run(&request, &host, output) => ended,
+        () = stopped => Err(Failure::Interrupted),
+    };
+    let report = match &ended {
+        Ok(document) => Some(Report::read(host.store.as_ref(), document, started.elapsed()).await),
+        Err(_) => None,
+    };
+    host.stop().await;
+    let document = ended?;
+    if let Some(report) = report {
+        report?.print(data_dir, output)?;
+    }
+    queues::ended(&document)
+}
+
+/// The platform that does the work: one of our own, or one that works on the data folder already.
+struct Host {
+    own: Option<Platform>,
+    state: State,
+    bus: Arc<dyn Bus>,
+    store: Arc<dyn Store>,
+}
+
+impl Host {
+    async fn find_or_start(arguments: PlatformArguments, data_dir: &Path) -> Result<Self, Failure> {
+        let folder = DataFolder::new(data_dir)?;
+        if let Some(state) = folder.running() {
+            if state.exchange != arguments.exchange {
+                let (running, asked) = (&state.exchange, &arguments.exchange);
+                return Err(Failure::Unavailable(format!(
+                    "process {} works on this data folder with exchange `{running}`, not `{asked}`; stop it or name \
+                     another folder by --data-dir",
+                    state.pid
+                )));
+            }
+            let bus = Arc::new(SqliteBus::open(&folder.bus())?);
+            let store = streamforge_store::open(&folder.store_url()).await?;
+            return Ok(Self { own: None, state, bus, store });
+        }
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let config: PlatformConfig = arguments.config(data_dir, any, any);
+        let platform = Platform::start(config).await?;
+        let (state, bus, store) = (platform.state(), platform.bus(), platform.store());
+        Ok(Self { own: Some(platform), state, bus, store })
+    }
+
+    async fn stop(self) {
+        if let Some(platform) = self.own {
+            platform.shutdown().await;
+        }
+    }
+}
+
+/// Publishes the request and follows the workflow to its end.
+async fn run(request: &Request, host: &Host, output: Output) -> Result<Value, Failure> {
+    if host.store.get(&request.queue_id).await?.is_none() {
+        let client = remote::client()?;
+        let broker = Topic::Workflows.to_string();
+        let event = remote::event(&request.event)?;
+        let letters = host.bus.end_offsets(dead_letters::TOPIC).await.unwrap_or_default();
+        remote::publish(&client, &host.state.ingress_url, remote::NAMESPACE, &broker, &event).await?;
+        accepted(host, request, &letters).await?;
+    }
+    queues::follow(host.store.as_ref(), &request.queue_id, output).await
+}
+
+/// Waits until the workflow exists, or its request has become a dead letter after these offsets.
+async fn accepted(host: &Host, request: &Request, letters: &[u64]) -> Outcome {
+    while host.store.get(&request.queue_id).await?.is_none() {
+        let letters = dead_letters::read(host.bus.as_ref(), dead_letters::TOPIC, letters).await?;
+        let refused = letters.iter().find(|letter| letter.attribute("id") == request.event_id);
+        if let Some(letter) = refused {
+            return Err(Failure::Failed(format!("the request was refused: {}", letter.reason())));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}

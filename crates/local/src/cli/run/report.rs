@@ -1,0 +1,177 @@
+//! What a finished run tells: coverage of each series, the strongest edges, the time it took.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use queue_manager::document::{Work, Workflow};
+use serde::Serialize;
+use serde_json::Value;
+use streamforge_events::{SeriesId, SeriesKind, TimeRange, rfc3339};
+use streamforge_store::{Edge, Store};
+
+use super::super::{
+    exit::{Failure, Outcome},
+    output::{self, Output},
+    progress::{self, StageProgress},
+};
+
+/// How many edges a person is shown.
+const SHOWN_EDGES: usize = 5;
+
+/// The last line of `run --json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    queue_id: String,
+    status: String,
+    records_written: u64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+    stages: Vec<StageProgress>,
+    /// By symbol, of the first series that the workflow loads.
+    coverage: BTreeMap<String, SeriesCoverage>,
+    /// Further series of the same symbols.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    further: Vec<SeriesCoverage>,
+    #[serde(skip)]
+    edges: Vec<Edge>,
+}
+
+/// What is stored of a series in the range that was asked for; times are UTC milliseconds.
+#[derive(Debug, Serialize)]
+struct SeriesCoverage {
+    symbol: String,
+    /// The interval, or `trades`.
+    series: String,
+    rows: u64,
+    first: Option<i64>,
+    last: Option<i64>,
+    gaps: Vec<GapRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct GapRow {
+    from: i64,
+    to: i64,
+    missing: u64,
+}
+
+impl Report {
+    /// Reads what the workflow left in the store.
+    pub(super) async fn read(store: &dyn Store, document: &Value, elapsed: Duration) -> Result<Self, Failure> {
+        let workflow: Workflow = serde_json::from_value(document.clone()).map_err(|error| Failure::failed(&error))?;
+        let range = TimeRange::new(workflow.start_time, workflow.end_time).ok();
+        let mut report = Self {
+            queue_id: workflow.id.to_string(),
+            status: workflow.status.as_str().to_owned(),
+            records_written: workflow.records_written,
+            seconds: elapsed.as_secs_f64(),
+            error_message: workflow.error_message.clone(),
+            stages: progress::stages(document),
+            coverage: BTreeMap::new(),
+            further: Vec::new(),
+            edges: Vec::new(),
+        };
+        for kind in loaded_kinds(&workflow) {
+            for symbol in &workflow.symbols {
+                let series = SeriesId { symbol: symbol.clone(), kind };
+                let coverage = coverage(store, &series, range).await?;
+                if report.coverage.contains_key(symbol.as_str()) {
+                    report.further.push(coverage);
+                } else {
+                    report.coverage.insert(symbol.to_string(), coverage);
+                }
+            }
+        }
+        if workflow.stages.iter().any(|stage| stage.function == "graph-builder")
+            && let Some(graph) = store.graph(None).await?
+        {
+            report.edges = graph.edges;
+            report.edges.sort_by(|a, b| b.correlation.abs().total_cmp(&a.correlation.abs()));
+            report.edges.truncate(SHOWN_EDGES);
+        }
+        Ok(report)
+    }
+
+    /// Prints one line of JSON, or tables for a person.
+    pub(super) fn print(&self, data_dir: &Path, output: Output) -> Outcome {
+        if output.is_json() {
+            output::value(self)?;
+            return Ok(());
+        }
+        let time = |time: Option<i64>| time.map_or_else(|| "-".to_owned(), rfc3339);
+        let rows: Vec<Vec<String>> = self
+            .coverage
+            .values()
+            .chain(&self.further)
+            .map(|series| {
+                let missing: u64 = series.gaps.iter().map(|gap| gap.missing).sum();
+                vec![
+                    series.symbol.clone(),
+                    series.series.clone(),
+                    series.rows.to_string(),
+                    time(series.first),
+                    time(series.last),
+                    series.gaps.len().to_string(),
+                    missing.to_string(),
+                ]
+            })
+            .collect();
+        output::table(&["symbol", "series", "rows", "first", "last", "gaps", "missing"], &[2, 5, 6], &rows)?;
+        if !self.edges.is_empty() {
+            let row = |edge: &Edge| {
+                let (from, to) = (edge.from.to_string(), edge.to.to_string());
+                vec![from, to, format!("{:.4}", edge.correlation), edge.observations.to_string()]
+            };
+            let rows: Vec<Vec<String>> = self.edges.iter().map(row).collect();
+            output::line("\nstrongest edges")?;
+            output::table(&["from", "to", "correlation", "observations"], &[2, 3], &rows)?;
+        }
+        let folder = data_dir.display();
+        output::line(&format!(
+            "\n{} is {} after {:.1} s: {} records\n\nlook next:",
+            self.queue_id, self.status, self.seconds, self.records_written
+        ))?;
+        if let Some(series) = self.coverage.values().find(|series| series.series != "trades") {
+            let (symbol, interval) = (&series.symbol, &series.series);
+            output::line(&format!(
+                "  streamforge export candles --data-dir {folder} --symbol {symbol} --interval {interval}"
+            ))?;
+        }
+        if !self.edges.is_empty() {
+            output::line(&format!("  streamforge export graph --data-dir {folder}"))?;
+        }
+        output::line(&format!("  streamforge status --data-dir {folder}"))?;
+        output::line(&format!("  streamforge queues show --data-dir {folder} {}", self.queue_id))?;
+        Ok(())
+    }
+}
+
+/// The kinds of series that the workflow loads, each once, in the order of its stages.
+fn loaded_kinds(workflow: &Workflow) -> Vec<SeriesKind> {
+    let mut kinds = Vec::new();
+    for stage in &workflow.stages {
+        if let Work::Load(kind) = stage.work
+            && !kinds.contains(&kind)
+        {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+async fn coverage(store: &dyn Store, series: &SeriesId, range: Option<TimeRange>) -> Result<SeriesCoverage, Failure> {
+    let coverage = store.coverage(series, range).await?;
+    let name = match series.kind {
+        SeriesKind::Klines(interval) => interval.to_string(),
+        SeriesKind::Trades => "trades".to_owned(),
+    };
+    let gaps = coverage.gaps.iter().map(|gap| GapRow { from: gap.from, to: gap.to, missing: gap.missing });
+    Ok(SeriesCoverage {
+        symbol: series.symbol.to_string(),
+        series: name,
+        rows: coverage.rows,
+        first: coverage.first,
+        last: coverage.last,
+        gaps: gaps.collect(),
+    })
+}

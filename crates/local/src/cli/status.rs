@@ -1,0 +1,160 @@
+//! `streamforge status`: topics, consumer groups with their lag, and workers.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Serialize;
+use streamforge_bus::{Bus, SqliteBus};
+
+use super::{
+    exit::{Failure, Outcome},
+    output::{self, Output},
+};
+use crate::{
+    platform::{DataFolder, State},
+    supervisor::Counts,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+/// Everything that the command shows.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// The running platform, or null.
+    platform: Option<State>,
+    topics: Vec<Topic>,
+    groups: Vec<Group>,
+    workers: BTreeMap<String, Counts>,
+}
+
+#[derive(Debug, Serialize)]
+struct Topic {
+    name: String,
+    partitions: u32,
+    /// Sum of the oldest offsets held.
+    start: u64,
+    /// Sum of the offsets that come next.
+    end: u64,
+    records: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Group {
+    name: String,
+    topic: String,
+    /// Sum of the committed offsets.
+    committed: u64,
+    lag: u64,
+}
+
+pub(super) async fn execute(_: Arguments, data_dir: &Path, output: Output) -> Outcome {
+    let folder = DataFolder::new(data_dir)?;
+    let report = report(&folder).await?;
+    if output.is_json() {
+        output::value(&report)?;
+        return Ok(());
+    }
+    match &report.platform {
+        Some(state) => {
+            output::line(&format!(
+                "platform   process {}, ingress {}, API {}",
+                state.pid, state.ingress_url, state.api_url
+            ))?;
+            output::line(&format!("exchange   {} at {}", state.exchange, state.exchange_url))?;
+        }
+        None => output::line("platform   not running")?,
+    }
+    output::line(&format!("data       {}\n", folder.root().display()))?;
+    print(&report)
+}
+
+async fn report(folder: &DataFolder) -> Result<Report, Failure> {
+    if !folder.bus().exists() {
+        let shown = folder.root().display();
+        return Err(Failure::Unavailable(format!("there is no data in `{shown}`; name another folder by --data-dir")));
+    }
+    let bus = SqliteBus::open(&folder.bus())?;
+    let topics = bus.topics().await?.into_iter().map(|topic| {
+        let start = topic.offsets.iter().map(|offsets| offsets.start).sum();
+        let end = topic.offsets.iter().map(|offsets| offsets.end).sum();
+        Topic { name: topic.name, partitions: topic.config.partitions, start, end, records: end - start }
+    });
+    let topics = topics.collect();
+    let mut committed: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for offset in bus.groups().await? {
+        *committed.entry((offset.group, offset.topic)).or_default() += offset.next;
+    }
+    let mut groups = Vec::new();
+    for ((name, topic), committed) in committed {
+        let lag = bus.lag(&name, &topic).await?.into_iter().sum();
+        groups.push(Group { name, topic, committed, lag });
+    }
+    let platform = folder.running();
+    let workers = platform.as_ref().map(|state| state.workers.clone()).unwrap_or_default();
+    Ok(Report { platform, topics, groups, workers })
+}
+
+fn print(report: &Report) -> Outcome {
+    let rows: Vec<Vec<String>> = report
+        .topics
+        .iter()
+        .map(|topic| {
+            let numbers = [u64::from(topic.partitions), topic.start, topic.end, topic.records];
+            row(&[&topic.name], &numbers)
+        })
+        .collect();
+    output::table(&["topic", "partitions", "start", "end", "records"], &[1, 2, 3, 4], &rows)?;
+    output::line("")?;
+    let rows: Vec<Vec<String>> =
+        report.groups.iter().map(|group| row(&[&group.name, &group.topic], &[group.committed, group.lag])).collect();
+    output::table(&["consumer group", "topic", "committed", "lag"], &[2, 3], &rows)?;
+    output::line("")?;
+    let rows: Vec<Vec<String>> = report
+        .workers
+        .iter()
+        .map(|(name, counts)| {
+            let numbers = [counts.desired, counts.starting, counts.ready, counts.stopping].map(u64::from);
+            row(&[name], &[&numbers[..], &[counts.crashes]].concat())
+        })
+        .collect();
+    output::table(&["function", "desired", "starting", "ready", "stopping", "crashes"], &[1, 2, 3, 4, 5], &rows)?;
+    Ok(())
+}
+
+fn row(texts: &[&str], numbers: &[u64]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).chain(numbers.iter().map(ToString::to_string)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use streamforge_bus::{Record, TopicConfig};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_without_data_is_said() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = DataFolder::new(temporary.path()).unwrap();
+        assert!(matches!(report(&folder).await, Err(Failure::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn topics_groups_and_lag_are_summed_over_partitions() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = DataFolder::new(temporary.path()).unwrap();
+        let bus = SqliteBus::open(&folder.bus()).unwrap();
+        bus.create_topic("market-data", &TopicConfig { partitions: 2, ..TopicConfig::default() }).await.unwrap();
+        let mut placed = Vec::new();
+        for _ in 0..4 {
+            placed.push(bus.publish("market-data", Record::default()).await.unwrap());
+        }
+        let (partition, offset) = placed[0];
+        bus.commit("connector", "market-data", partition, offset + 1).await.unwrap();
+        let report = report(&folder).await.unwrap();
+        assert!(report.platform.is_none());
+        let topic = &report.topics[0];
+        assert_eq!((topic.name.as_str(), topic.partitions, topic.records), ("market-data", 2, 4));
+        let group = &report.groups[0];
+        assert_eq!((group.name.as_str(), group.committed, group.lag), ("connector", 1, 3));
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line as it is typed.
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+
+use super::{Cli, Command};
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_documented_forms_are_understood() {
+    for line in [
+        "streamforge run FILE --data-dir DIR --exchange synthetic:42 --json",
+        "streamforge run FILE --data-dir DIR --exchange replay:DIR --json",
+        "streamforge up --data-dir DIR --manifests FOLDER --ingress 127.0.0.1:0",
+        "streamforge export candles --data-dir DIR --symbol BTCUSDT --interval 1M --from 2024-06-01 --to 1717243200000 --format csv",
+        "streamforge export candles --symbol 币安人生USDT --interval 15m --format ndjson",
+        "streamforge export trades --symbol BTCUSDT",
+        "streamforge export graph --data-dir DIR --id G --format json",
+        "streamforge publish --broker workflows --type io.streamforge.workflow.requested.v1 --data {} --extension a=b",
+        "streamforge publish --broker workflows --event event.json",
+        "streamforge queues list --status finished",
+        "streamforge queues watch wf-btcusdt-api_candles_5m-20240801-a1b2c3",
+        "streamforge control --queue-id wf-btcusdt-api_candles_5m-20240801-a1b2c3 --command ping --expect-pong",
+        "streamforge function queue-manager",
+        "streamforge dummy --simulate-loading --fail-after 3",
+        "streamforge exchange serve --source synthetic:7 --listen 127.0.0.1:0 --faults html:0.1",
+        "streamforge dead-letters list",
+        "streamforge dead-letters replay 0-17 0-18 --again",
+        "streamforge dead-letters replay --all",
+        "streamforge status --json",
+        "streamforge completions bash",
+    ] {
+        if let Err(error) = parse(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_a_usage_error() {
+    for line in [
+        "streamforge",
+        "streamforge run",
+        "streamforge function nothing",
+        "streamforge up --ingress nowhere",
+        "streamforge up --max-workers 0",
+        "streamforge export candles --symbol BTCUSDT --interval 1H",
+        "streamforge export candles --symbol BTC/USDT --interval 1h",
+        "streamforge export candles --symbol BTCUSDT --interval 1h --from yesterday",
+        "streamforge publish --broker workflows",
+        "streamforge publish --broker workflows --event a.json --type b",
+        "streamforge dead-letters replay",
+        "streamforge dead-letters show 17",
+        "streamforge control --queue-id Q",
+    ] {
+        let error = parse(line).expect_err(line);
+        assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{line}");
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn global_flags_may_stand_anywhere() {
+    for line in ["streamforge --json --data-dir D status", "streamforge status --json --data-dir D"] {
+        let cli = parse(line).unwrap();
+        assert!(cli.global.json && cli.global.data_dir.ends_with("D"), "{line}");
+        assert!(matches!(cli.command, Command::Status(_)));
+    }
+}

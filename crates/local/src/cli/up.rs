@@ -1,0 +1,81 @@
+//! `streamforge up`: the platform until it is told to stop.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+use super::{
+    exit::Outcome,
+    output::{self, Output},
+};
+use crate::platform::{Platform, PlatformConfig, shutdown_signal};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) platform: PlatformArguments,
+    /// Address of the Broker ingress, on loopback; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    ingress: SocketAddr,
+    /// Address of the workflow API, on loopback; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
+    api: SocketAddr,
+}
+
+/// What `up` and `run` have in common.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlatformArguments {
+    /// Folder with `knative`, `triggers` and `scaledobjects`; without it, the working tree's or the built-in ones.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) manifests: Option<PathBuf>,
+    /// Exchange to load from: `synthetic:SEED`, `replay:DIR` or a URL.
+    #[arg(long, value_name = "EXCHANGE", default_value = crate::platform::DEFAULT_EXCHANGE)]
+    pub(super) exchange: String,
+    /// Most worker processes at once; without it, four a core and at least eight.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_workers: Option<u32>,
+}
+
+impl PlatformArguments {
+    pub(super) fn config(self, data_dir: &Path, ingress: SocketAddr, api: SocketAddr) -> PlatformConfig {
+        PlatformConfig {
+            data_dir: data_dir.to_owned(),
+            manifests: self.manifests,
+            ingress,
+            api,
+            exchange: self.exchange,
+            max_workers: self.max_workers,
+            program: None,
+        }
+    }
+}
+
+pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
+    // Signals count from the start, so that a platform which is told to stop while it opens its files does so.
+    let stopped = shutdown_signal();
+    let config = arguments.platform.config(data_dir, arguments.ingress, arguments.api);
+    let platform = Platform::start(config).await?;
+    let state = platform.state();
+    if output.is_json() {
+        output::value(&json!({
+            "ingress": state.ingress_url,
+            "api": state.api_url,
+            "exchange": state.exchange_url,
+            "pid": state.pid,
+            "functions": state.workers.keys().collect::<Vec<_>>(),
+        }))?;
+    } else {
+        output::line(&format!("ingress    {}/{{namespace}}/{{broker}}", state.ingress_url))?;
+        output::line(&format!("API        {}", state.api_url))?;
+        output::line(&format!("exchange   {} at {}", state.exchange, state.exchange_url))?;
+        output::line(&format!("manifests  {}", platform.manifests()))?;
+        output::line(&format!("data       {}", platform.folder().root().display()))?;
+        output::line("stop with Ctrl-C")?;
+    }
+    stopped.await;
+    platform.shutdown().await;
+    Ok(())
+}

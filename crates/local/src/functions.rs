@@ -1,0 +1,57 @@
+//! The functions that this binary can serve, by name.
+
+use std::process::ExitCode;
+
+use arango_connector::Connector;
+use dummy_service::Dummy;
+use graph_builder::GraphBuilder;
+use loader_api_candles::CandleLoader;
+use loader_api_trades::TradeLoader;
+use queue_manager::QueueManager;
+use streamforge_function::{Function as _, Setting, main};
+
+/// A function that this binary can serve.
+struct Entry {
+    name: &'static str,
+    settings: &'static [Setting],
+    main: fn() -> ExitCode,
+}
+
+const ENTRIES: [Entry; 6] = [
+    Entry { name: Connector::NAME, settings: Connector::SETTINGS, main: || main(Connector::from_config) },
+    Entry { name: Dummy::NAME, settings: Dummy::SETTINGS, main: || main(Dummy::from_config) },
+    Entry { name: GraphBuilder::NAME, settings: GraphBuilder::SETTINGS, main: || main(GraphBuilder::from_config) },
+    Entry { name: CandleLoader::NAME, settings: CandleLoader::SETTINGS, main: || main(CandleLoader::from_config) },
+    Entry { name: TradeLoader::NAME, settings: TradeLoader::SETTINGS, main: || main(TradeLoader::from_config) },
+    Entry { name: QueueManager::NAME, settings: QueueManager::SETTINGS, main: || main(QueueManager::from_config) },
+];
+
+/// Names of the functions that this binary can serve.
+pub const NAMES: [&str; 6] =
+    [ENTRIES[0].name, ENTRIES[1].name, ENTRIES[2].name, ENTRIES[3].name, ENTRIES[4].name, ENTRIES[5].name];
+
+/// Whether a function reads an environment variable; with our prefix it refuses any other.
+#[must_use]
+pub fn reads_variable(function: &str, variable: &str) -> bool {
+    let own = ENTRIES.iter().filter(|entry| entry.name == function).flat_map(|entry| entry.settings);
+    streamforge_function::VARIABLES.iter().chain(own).any(|setting| setting.name == variable)
+}
+
+/// Serves a function until it is told to stop; none if the name is not known.
+#[must_use]
+pub fn serve(name: &str) -> Option<ExitCode> {
+    let entry = ENTRIES.iter().find(|entry| entry.name == name)?;
+    Some((entry.main)())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_know_their_variables() {
+        assert!(NAMES.contains(&"queue-manager"));
+        assert!(reads_variable("queue-manager", "STREAMFORGE_DEADLINE"));
+        assert!(!reads_variable("queue-manager", "STREAMFORGE_DATA_DIR"));
+    }
+}

@@ -1,0 +1,94 @@
+//! Where events are posted to: `POST /{namespace}/{broker}` appends to the Broker's topic.
+//!
+//! Answers as the receiver of Knative's Kafka Broker does, always without a body: 202 once the log has the event,
+//! 400 what is no event, 404 an unknown path, 405 another method, 503 what the log did not take. A record above the
+//! log's size limit is answered 503 too, which is why our functions refuse to publish one.
+//!
+//! Source: <https://github.com/knative-extensions/eventing-kafka-broker/tree/main/data-plane/receiver>
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    routing::get,
+};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use http::{Method, StatusCode};
+use streamforge_bus::Bus;
+use tracing::{debug, warn};
+
+use crate::{manifest::Broker, message::Message};
+
+/// Bytes kept of a request: a record's limit and what base64 adds to it in structured mode.
+const KEPT_BYTES: usize = 2 << 20;
+
+/// Bytes read of a request before giving up on it; a client that still writes would miss the answer.
+const READ_BYTES: usize = 64 << 20;
+
+struct Ingress {
+    bus: Arc<dyn Bus>,
+    topics: HashMap<String, String>,
+}
+
+/// Serves the Brokers' URLs, and `/healthz` and `/readyz`.
+pub fn router(bus: Arc<dyn Bus>, brokers: &[Broker]) -> Router {
+    let topics = brokers.iter().map(|broker| (format!("/{}", broker.name), broker.topic.clone())).collect();
+    Router::new()
+        .route("/healthz", get(StatusCode::OK))
+        .route("/readyz", get(StatusCode::OK))
+        .fallback(accept)
+        .with_state(Arc::new(Ingress { bus, topics }))
+}
+
+async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> StatusCode {
+    if request.method() != Method::POST {
+        return StatusCode::METHOD_NOT_ALLOWED;
+    }
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let Some(topic) = ingress.topics.get(path.strip_suffix('/').unwrap_or(path)) else {
+        return StatusCode::NOT_FOUND;
+    };
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(status) => return status,
+    };
+    let message = match Message::from_http(&parts.headers, body) {
+        Ok(message) => message,
+        Err(error) => {
+            debug!(%path, %error, "request refused");
+            return StatusCode::BAD_REQUEST;
+        }
+    };
+    let record = message.to_record(chrono::Utc::now().timestamp_millis());
+    match ingress.bus.publish(topic, record).await {
+        Ok(_) => StatusCode::ACCEPTED,
+        Err(error) => {
+            warn!(%topic, %error, "event not recorded");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, StatusCode> {
+    let mut chunks = body.into_data_stream();
+    let mut kept = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+        length += chunk.len();
+        if length > READ_BYTES {
+            break;
+        }
+        if length <= KEPT_BYTES {
+            kept.extend_from_slice(&chunk);
+        }
+    }
+    if length > KEPT_BYTES {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    Ok(kept.freeze())
+}

@@ -1,0 +1,16 @@
+//! The platform on one machine and the command line.
+
+pub mod cli;
+pub mod dispatcher;
+pub mod endpoints;
+mod error;
+pub mod filter;
+pub mod functions;
+pub mod ingress;
+pub mod manifest;
+pub mod message;
+pub mod platform;
+pub mod scaler;
+pub mod supervisor;
+
+pub use error::Error;

@@ -1,0 +1,54 @@
+//! Events as records of the log: `CloudEvents`' Kafka binding in binary mode.
+
+use bytes::Bytes;
+use streamforge_bus::Record;
+
+use super::{Malformed, Message};
+
+impl Message {
+    /// Reads a record, in binary or in structured mode.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the record is no `CloudEvent`.
+    ///
+    /// # Source
+    /// <https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/kafka-protocol-binding.md>
+    pub fn from_record(record: &Record) -> Result<Self, Malformed> {
+        let mut message = Self::default();
+        for (name, value) in &record.headers {
+            let text = || {
+                let text = std::str::from_utf8(value);
+                text.map_err(|_| Malformed(format!("header {name} is not UTF-8")))
+            };
+            if name.eq_ignore_ascii_case("content-type") {
+                message.content_type = Some(text()?.to_owned());
+            } else if let Some(attribute) = name.strip_prefix("ce_") {
+                message.set(attribute, text()?);
+            }
+        }
+        message.body = Bytes::copy_from_slice(&record.value);
+        if message.is_json_event() {
+            return Self::from_json(&message.body);
+        }
+        message.validated()
+    }
+
+    /// Makes a record in binary mode. Its key comes from `partitionkey` and from nowhere else.
+    ///
+    /// # Units
+    /// `timestamp` in UTC milliseconds since the epoch.
+    #[must_use]
+    pub fn to_record(&self, timestamp: i64) -> Record {
+        let mut headers: Vec<(String, Vec<u8>)> =
+            (self.attributes.iter()).map(|(name, value)| (format!("ce_{name}"), value.as_bytes().to_vec())).collect();
+        if let Some(content_type) = &self.content_type {
+            headers.push(("content-type".to_owned(), content_type.as_bytes().to_vec()));
+        }
+        Record {
+            key: self.attribute("partitionkey").map(|key| key.as_bytes().to_vec()),
+            headers,
+            value: self.body.to_vec(),
+            timestamp,
+        }
+    }
+}

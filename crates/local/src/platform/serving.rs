@@ -1,0 +1,124 @@
+//! The servers inside the platform: ingress, workflow API with its clock, and the simulated exchange.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use queue_manager::{ApiState, Engine, api, clock};
+use streamforge_bus::Bus;
+use streamforge_exchange::simulator::{self, SimulatorConfig};
+use streamforge_function::{Config, Publisher};
+use streamforge_store::Store;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::{Error, Exchange, now};
+use crate::{ingress, manifest::Broker};
+
+/// How long the last requests may take after the shutdown began.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// How often overdue workflows are looked for.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })
+}
+
+pub(super) fn url(listener: &TcpListener) -> Result<String, Error> {
+    let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = listener.local_addr().map_err(|source| Error::Listen {
+        address: unknown,
+        source,
+    })?;
+    Ok(format!("http://{address}"))
+}
+
+/// Returns the URL of the exchange, after starting it if it is a simulated one.
+pub(super) async fn exchange(
+    exchange: Exchange,
+    shutdown: &CancellationToken,
+    services: &mut JoinSet<()>,
+) -> Result<String, Error> {
+    let source = match exchange {
+        Exchange::Url(url) => return Ok(url.as_str().trim_end_matches('/').to_owned()),
+        Exchange::Simulated(source) => source,
+    };
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let url = url(&listener)?;
+    let shutdown = shutdown.clone().cancelled_owned();
+    services.spawn(async move {
+        if let Err(error) = simulator::serve(listener, SimulatorConfig::new(source), shutdown).await
+        {
+            error!(%error, "simulated exchange ended");
+        }
+    });
+    Ok(url)
+}
+
+pub(super) fn ingress(
+    listener: TcpListener,
+    bus: Arc<dyn Bus>,
+    brokers: &[Broker],
+    shutdown: &CancellationToken,
+    services: &mut JoinSet<()>,
+) {
+    serve(
+        "ingress",
+        listener,
+        ingress::router(bus, brokers),
+        shutdown,
+        services,
+    );
+}
+
+/// Serves the workflow API and wakes workflows that fell silent; the engine itself is a worker like any other.
+pub(super) fn queue_manager(
+    listener: TcpListener,
+    ingress_url: &str,
+    bus: Arc<dyn Bus>,
+    store: Arc<dyn Store>,
+    shutdown: &CancellationToken,
+    services: &mut JoinSet<()>,
+) -> Result<(), Error> {
+    let variables =
+        BTreeMap::from([("STREAMFORGE_INGRESS_URL".to_owned(), ingress_url.to_owned())]);
+    let config = Config::from_map(&variables, &[]).map_err(|error| Error::Api(Box::new(error)))?;
+    let publisher = Publisher::new(&config).map_err(|error| Error::Api(Box::new(error)))?;
+    let engine = Engine::new(store, publisher, Arc::new(now));
+    services.spawn(clock::run(
+        engine.clone(),
+        CLOCK_INTERVAL,
+        shutdown.clone().cancelled_owned(),
+    ));
+    let router = api::router(ApiState::new(engine, Some(bus), "local"));
+    serve("workflow API", listener, router, shutdown, services);
+    Ok(())
+}
+
+fn serve(
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+    shutdown: &CancellationToken,
+    services: &mut JoinSet<()>,
+) {
+    let shutdown = shutdown.clone();
+    services.spawn(async move {
+        let stopping = shutdown.clone().cancelled_owned();
+        let server = axum::serve(listener, router)
+            .with_graceful_shutdown(stopping)
+            .into_future();
+        tokio::select! {
+            ended = server => {
+                if let Err(error) = ended {
+                    error!(name, %error, "server ended");
+                }
+            }
+            // Someone who watches live messages would keep the server for ever.
+            () = async { shutdown.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => {}
+        }
+    });
+}

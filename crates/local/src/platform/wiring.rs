@@ -1,0 +1,241 @@
+//! From manifests to the workers of each function: who scales what, and which program that is.
+
+use std::time::Duration;
+
+use queue_manager::ApiService;
+use streamforge_function::Function as _;
+
+use crate::{
+    manifest::{Container, Deployment, Manifests, ObjectName, Service},
+    scaler::Rules,
+};
+
+/// A function whose workers the platform starts and stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WiredFunction {
+    /// The function's name.
+    pub(super) name: String,
+    /// The Service that events are sent to.
+    pub(super) service: ObjectName,
+    /// What the container's manifest sets.
+    pub(super) environment: Vec<(String, String)>,
+    /// How many workers there are.
+    pub(super) scale: Scale,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// As many as the lag asks for.
+    OnLag {
+        rules: Rules,
+        polling_interval: Duration,
+    },
+    /// Always the same number: a Deployment that no `ScaledObject` targets.
+    Fixed(u32),
+}
+
+/// Finds the functions among `known` that the manifests deploy, and says what is left out.
+pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>, Vec<String>) {
+    let mut functions = Vec::new();
+    let mut warnings = Vec::new();
+    for deployment in &manifests.deployments {
+        if deployment.name.name == ApiService::NAME {
+            // The platform serves the API itself.
+            continue;
+        }
+        let Some(name) = function_name(deployment, known) else {
+            warnings.push(format!(
+                "Deployment {} is no function of this binary; it is not started",
+                deployment.name
+            ));
+            continue;
+        };
+        let Some(service) = service_of(manifests, deployment) else {
+            warnings.push(format!(
+                "no Service selects Deployment {}; it is not started",
+                deployment.name
+            ));
+            continue;
+        };
+        functions.push(WiredFunction {
+            name: name.to_owned(),
+            service: service.name.clone(),
+            environment: deployment
+                .containers
+                .first()
+                .map(literal_environment)
+                .unwrap_or_default(),
+            scale: scale(manifests, deployment),
+        });
+    }
+    for scaled in &manifests.scaled_objects {
+        let has_target = scaled.target.kind == "Deployment"
+            && manifests
+                .deployments
+                .iter()
+                .any(|deployment| deployment.name == scaled.target.name);
+        if !has_target {
+            let (kind, target) = (&scaled.target.kind, &scaled.target.name);
+            warnings.push(format!(
+                "ScaledObject {}: {kind} {target} is not run here",
+                scaled.name
+            ));
+        }
+    }
+    for job in &manifests.scaled_jobs {
+        warnings.push(format!("ScaledJob {} is not run here", job.name));
+    }
+    (functions, warnings)
+}
+
+fn scale(manifests: &Manifests, deployment: &Deployment) -> Scale {
+    let scaled = manifests
+        .scaled_objects
+        .iter()
+        .find(|scaled| scaled.target.kind == "Deployment" && scaled.target.name == deployment.name);
+    match scaled {
+        Some(scaled) => Scale::OnLag {
+            rules: Rules::from(scaled),
+            polling_interval: scaled.polling_interval,
+        },
+        None => Scale::Fixed(deployment.replicas.unwrap_or(1)),
+    }
+}
+
+fn service_of<'a>(manifests: &'a Manifests, deployment: &Deployment) -> Option<&'a Service> {
+    manifests.services.iter().find(|service| {
+        manifests
+            .deployment_behind(service)
+            .is_some_and(|selected| selected.name == deployment.name)
+    })
+}
+
+/// Tells which function a Deployment runs: by `function NAME` in its arguments, else by a container's name, else by
+/// its own.
+fn function_name<'a>(deployment: &Deployment, known: &[&'a str]) -> Option<&'a str> {
+    let argued = deployment.containers.iter().filter_map(argued_name);
+    let named = deployment
+        .containers
+        .iter()
+        .map(|container| container.name.as_str());
+    let mut candidates = argued.chain(named).chain([deployment.name.name.as_str()]);
+    candidates.find_map(|candidate| known.iter().copied().find(|name| *name == candidate))
+}
+
+fn argued_name(container: &Container) -> Option<&str> {
+    let words = || container.command.iter().chain(&container.args);
+    let position = words().position(|word| word == "function")?;
+    words().nth(position + 1).map(String::as_str)
+}
+
+/// Variables with a value in the manifest; others come from secrets that a laptop does not have.
+fn literal_environment(container: &Container) -> Vec<(String, String)> {
+    container
+        .env
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUNCTION: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: loader, namespace: streamforge}
+spec: {selector: {app: loader}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: loader, namespace: streamforge}
+spec:
+  template:
+    metadata: {labels: {app: loader, tier: data}}
+    spec:
+      containers:
+        - name: loader
+          image: streamforge/loader:v1
+          env: [{name: STREAMFORGE_DEADLINE, value: 60s}, {name: TOKEN, valueFrom: {secretKeyRef: {name: t, key: t}}}]
+";
+    const SCALED: &str = "
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: loader, namespace: streamforge}
+spec:
+  scaleTargetRef: {name: loader}
+  pollingInterval: 2
+  maxReplicaCount: 4
+  triggers:
+    - type: kafka
+      metadata: {consumerGroup: knative-trigger-streamforge-loader, topic: loader, lagThreshold: \"5\"}
+";
+
+    fn wired(texts: &[&str], known: &[&str]) -> (Vec<WiredFunction>, Vec<String>) {
+        let names: Vec<String> = (0..texts.len())
+            .map(|index| format!("{index}.yaml"))
+            .collect();
+        let files = names.iter().map(String::as_str).zip(texts.iter().copied());
+        wire(&Manifests::parse(files).unwrap(), known)
+    }
+
+    #[test]
+    fn a_scaled_object_leads_to_a_function_and_its_service() {
+        let (functions, warnings) = wired(&[FUNCTION, SCALED], &["loader"]);
+        assert_eq!(warnings, Vec::<String>::new());
+        let [function] = &functions[..] else {
+            panic!("{functions:?}")
+        };
+        assert_eq!(
+            (function.name.as_str(), &function.service),
+            ("loader", &ObjectName::new("streamforge", "loader"))
+        );
+        assert_eq!(
+            function.environment,
+            [("STREAMFORGE_DEADLINE".to_owned(), "60s".to_owned())]
+        );
+        let Scale::OnLag {
+            rules,
+            polling_interval,
+        } = &function.scale
+        else {
+            panic!("{function:?}")
+        };
+        assert_eq!(
+            (
+                rules.max,
+                rules.triggers[0].lag_threshold,
+                polling_interval.as_secs()
+            ),
+            (4, 5, 2)
+        );
+    }
+
+    #[test]
+    fn a_deployment_without_a_scaled_object_keeps_its_replicas() {
+        let (functions, _) = wired(&[FUNCTION], &["loader"]);
+        assert_eq!(functions[0].scale, Scale::Fixed(1));
+    }
+
+    #[test]
+    fn arguments_name_the_function_of_a_shared_image() {
+        let shared = FUNCTION.replace(
+            "image: streamforge/loader:v1",
+            "args: [function, graph-builder]",
+        );
+        let (functions, _) = wired(&[&shared], &["loader", "graph-builder"]);
+        assert_eq!(functions[0].name, "graph-builder");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_said_and_left_out() {
+        let (functions, warnings) = wired(&[FUNCTION, SCALED], &["another"]);
+        assert_eq!((functions.len(), warnings.len()), (0, 1), "{warnings:?}");
+        let (functions, warnings) = wired(&[SCALED], &["loader"]);
+        assert_eq!((functions.len(), warnings.len()), (0, 1), "{warnings:?}");
+        let without_service = FUNCTION.replace("selector: {app: loader}", "selector: {app: other}");
+        let (functions, warnings) = wired(&[&without_service], &["loader"]);
+        assert_eq!((functions.len(), warnings.len()), (0, 1), "{warnings:?}");
+    }
+}

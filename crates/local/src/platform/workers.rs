@@ -1,0 +1,103 @@
+//! From manifests to pools of worker processes.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+use tracing::warn;
+
+use super::{
+    folder::DataFolder,
+    scaling::ScaledFunction,
+    wiring::{WiredFunction, wire},
+};
+use crate::{
+    endpoints::Endpoints,
+    functions,
+    manifest::Manifests,
+    scaler,
+    supervisor::{Counts, Pool, WorkerCommand},
+};
+
+const PREFIX: &str = "STREAMFORGE_";
+
+/// How long a worker may take until it listens; a machine under load is slow.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a worker may take to finish its last events: a little more than it gives itself.
+const GRACE: Duration = Duration::from_secs(35);
+
+/// What all workers have in common.
+pub(super) struct Workers<'a> {
+    pub(super) folder: &'a DataFolder,
+    pub(super) program: PathBuf,
+    pub(super) ingress_url: String,
+    pub(super) exchange_url: String,
+}
+
+/// The pools, what the scaler needs of them, and their counts by function.
+pub(super) struct Started {
+    pub(super) pools: Vec<Pool>,
+    pub(super) functions: Vec<ScaledFunction>,
+    pub(super) counts: Vec<(String, watch::Receiver<Counts>)>,
+}
+
+impl Workers<'_> {
+    /// Starts a pool, without workers yet, for every function that the manifests deploy.
+    pub(super) fn start(&self, manifests: &Manifests, endpoints: &Endpoints) -> Started {
+        let (functions, warnings) = wire(manifests, &functions::NAMES);
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        let mut started = Started {
+            pools: Vec::new(),
+            functions: Vec::new(),
+            counts: Vec::new(),
+        };
+        for function in functions {
+            let pool = Pool::start(self.command(&function), function.service, endpoints.clone());
+            started.counts.push((function.name.clone(), pool.counts()));
+            started.functions.push(ScaledFunction {
+                name: function.name,
+                desired: pool.desired(),
+                scale: function.scale,
+                state: scaler::State::default(),
+                due: Instant::now(),
+            });
+            started.pools.push(pool);
+        }
+        started
+    }
+
+    fn command(&self, function: &WiredFunction) -> WorkerCommand {
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let is_read = |name: &str| {
+            !name.starts_with(PREFIX) || functions::reads_variable(&function.name, name)
+        };
+        let mut environment = function.environment.clone();
+        environment.retain(|(name, _)| is_read(name));
+        // What the platform knows better than a manifest that is written for a cluster.
+        environment.extend([
+            set("STREAMFORGE_INGRESS_URL", &self.ingress_url),
+            set("STREAMFORGE_NAMESPACE", &function.service.namespace),
+            set("STREAMFORGE_STORE_URL", &self.folder.store_url()),
+            set("BINANCE_API_URL", &self.exchange_url),
+            set("STREAMFORGE_HOST", "127.0.0.1"),
+            set("PORT", "0"),
+            set("STREAMFORGE_METRICS_PORT", "0"),
+            set("STREAMFORGE_PARENT", "stdin"),
+            // The endpoints forget a worker before it is told to go, so there is nothing to wait for.
+            set("STREAMFORGE_DRAIN_GRACE", "0s"),
+        ]);
+        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        WorkerCommand {
+            name: function.name.clone(),
+            program: self.program.clone(),
+            arguments: vec!["function".to_owned(), function.name.clone()],
+            environment,
+            without: inherited.filter(|name| !is_read(name)).collect(),
+            log: self.folder.worker_log(&function.name),
+            start_timeout: START_TIMEOUT,
+            grace: GRACE,
+        }
+    }
+}
