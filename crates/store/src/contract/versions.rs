@@ -35,11 +35,13 @@ pub async fn newer_version_wins(backend: &impl Backend) -> Result<(), Error> {
     Ok(())
 }
 
-/// The same content under a newer version is no change, and the stored version stays.
+/// The same content under a newer version is no change, yet a reading from before it comes too late.
 pub async fn equal_content_changes_nothing(backend: &impl Backend) -> Result<(), Error> {
     let store = backend.open().await?;
     let series = klines("BTCUSDT", "1m");
-    for (version, close, applied) in [(1, "1.0", Inserted), (3, "1.0", Unchanged), (2, "2.0", Updated)] {
+    for (version, close, applied) in
+        [(1, "1.0", Inserted), (3, "1.0", Unchanged), (2, "2.0", Unchanged), (4, "2.0", Updated)]
+    {
         let report = store.upsert_klines(&series, &[versioned(version, START, close)]).await?;
         assert_eq!(report.items, [Ok(applied)], "version {version}");
     }

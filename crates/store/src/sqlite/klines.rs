@@ -21,6 +21,9 @@ const UPDATE: &str = "
             taker_buy_base_asset_volume, taker_buy_quote_asset_volume)
             IS NOT (?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
+/// A newer reading of equal content: nothing changes but how far back an answer has to be to be out of date.
+const CONFIRM: &str = "UPDATE klines SET version = ?3 WHERE series_id = ?1 AND open_time = ?2 AND version < ?3";
+
 const SELECT: &str = "
     SELECT open_time, open, high, low, close, volume, close_time, quote_asset_volume, number_of_trades,
         taker_buy_base_asset_volume, taker_buy_quote_asset_volume
@@ -71,8 +74,11 @@ fn upsert_one(connection: &Connection, series: i64, row: &Versioned<Kline>) -> R
     if connection.prepare_cached(INSERT)?.execute(values)? == 1 {
         return Ok(Applied::Inserted);
     }
-    let updated = connection.prepare_cached(UPDATE)?.execute(values)?;
-    Ok(if updated == 1 { Applied::Updated } else { Applied::Unchanged })
+    if connection.prepare_cached(UPDATE)?.execute(values)? == 1 {
+        return Ok(Applied::Updated);
+    }
+    connection.prepare_cached(CONFIRM)?.execute(params![series, kline.open_time, signed(row.version)])?;
+    Ok(Applied::Unchanged)
 }
 
 pub(super) fn read(

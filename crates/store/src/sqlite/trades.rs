@@ -18,6 +18,9 @@ const UPDATE: &str = "
     WHERE series_id = ?1 AND trade_id = ?2 AND version < ?3
         AND (price, quantity, timestamp, is_buyer_maker) IS NOT (?4, ?5, ?6, ?7)";
 
+/// A newer reading of equal content: nothing changes but how far back an answer has to be to be out of date.
+const CONFIRM: &str = "UPDATE trades SET version = ?3 WHERE series_id = ?1 AND trade_id = ?2 AND version < ?3";
+
 const SELECT: &str = "
     SELECT trade_id, price, quantity, timestamp, is_buyer_maker FROM trades
     WHERE series_id = ?1 AND (timestamp, trade_id) > (?2, ?3) AND timestamp < ?4
@@ -52,8 +55,11 @@ fn upsert_one(connection: &Connection, series: i64, row: &Versioned<Trade>) -> R
     if connection.prepare_cached(INSERT)?.execute(values)? == 1 {
         return Ok(Applied::Inserted);
     }
-    let updated = connection.prepare_cached(UPDATE)?.execute(values)?;
-    Ok(if updated == 1 { Applied::Updated } else { Applied::Unchanged })
+    if connection.prepare_cached(UPDATE)?.execute(values)? == 1 {
+        return Ok(Applied::Updated);
+    }
+    connection.prepare_cached(CONFIRM)?.execute(params![series, trade.trade_id, signed(row.version)])?;
+    Ok(Applied::Unchanged)
 }
 
 pub(super) fn read(
