@@ -12,12 +12,9 @@ mod version;
 
 use std::sync::Arc;
 
-use streamforge_events::{
-    Event, EventType, KlineBatch, Millis, Report, ReportStatus, SeriesId, SeriesKind, Symbol, TradeBatch, attempt,
-    data, event_type, extension, queue_id, task,
-};
+use streamforge_events::{Event, EventType, KlineBatch, SeriesId, SeriesKind, TradeBatch, data, event_type};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
-use streamforge_store::{BatchReport, Reject, Store};
+use streamforge_store::Store;
 
 use report::{Stored, refusal, report};
 pub use version::versioned;

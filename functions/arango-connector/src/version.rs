@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn later_readings_have_higher_versions_and_fit_a_double() {
         let version = |read_at| versioned(read_at, vec![()]).unwrap()[0].version;
-        assert_eq!(version(1_722_500_000_123), (1 << 50) | 1_722_500_000_123);
+        assert_eq!(version(1_722_500_000_123), (1 << 50) + 1_722_500_000_123);
         assert!(version(2) > version(1));
         assert!(version((1 << 50) - 1) < streamforge_store::MAX_VERSION);
     }

@@ -34,7 +34,7 @@ pub struct Pair {
 /// At most one [`Pair`] for each `first < second`, ascending by (`first`, `second`).
 ///
 /// # Source
-/// Numerical form: Chan, Golub, LeVeque, "Algorithms for Computing the Sample Variance" (1983), two-pass.
+/// Two passes: Chan, Golub and others, "Algorithms for Computing the Sample Variance" (1983).
 #[must_use]
 pub fn correlations(symbols: &[Returns], minimum_observations: usize) -> Vec<Pair> {
     let mut classes: BTreeMap<&[Millis], Vec<usize>> = BTreeMap::new();

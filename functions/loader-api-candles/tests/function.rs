@@ -169,7 +169,7 @@ async fn redelivered_command_yields_the_same_events() {
             let mut payload: Value = data(event).unwrap();
             // The exchange was read at another time, which is all that may differ.
             payload.as_object_mut().unwrap().remove("read_at");
-            (event.id().to_owned(), event.source().to_string(), payload)
+            (event.id().to_owned(), event.source().clone(), payload)
         })
         .collect();
     assert_eq!(seen.len(), 8);

@@ -20,7 +20,8 @@ use crate::{
 pub const AVAILABLE: [&str; 5] =
     ["loader-api-candles", "loader-api-trades", "arango-connector", "graph-builder", "dummy-service"];
 
-const CONNECTOR: &str = "arango-connector";
+/// It reads market data alone and takes no commands.
+pub(crate) const CONNECTOR: &str = "arango-connector";
 
 /// Tasks of one workflow; its document is read and written with every report.
 const MAX_TASKS: u64 = 10_000;

@@ -321,7 +321,10 @@ fn finish(workflow: &mut Workflow, status: Status, message: Option<String>, now:
     let mut targets = BTreeSet::new();
     for stage in workflow.stages.iter_mut().filter(|stage| stage.status == Status::Loading) {
         stage.status = status;
-        targets.insert(stage.function.clone());
+        // A connector stores whatever reaches it and has no tasks to leave off.
+        if !matches!(stage.work, Work::Store(_)) {
+            targets.insert(stage.function.clone());
+        }
     }
     commands.extend(targets.into_iter().map(|target| Command::Stop { target }));
     commands.push(Command::Finish);

@@ -10,6 +10,9 @@ const BARS_PER_SLICE: u32 = 20_000;
 
 const DAY: Millis = 86_400_000;
 
+/// Time whose trades one task loads; on the busiest days a few hundred answers of the exchange.
+const TRADES_PER_SLICE: Millis = DAY / 6;
+
 /// The slices of `range`, ascending; none where no bar can open.
 #[must_use]
 pub(crate) fn slices(kind: SeriesKind, range: TimeRange) -> Vec<TimeRange> {
@@ -18,7 +21,7 @@ pub(crate) fn slices(kind: SeriesKind, range: TimeRange) -> Vec<TimeRange> {
             let cuts = cut(range, |from| interval.advance(from, BARS_PER_SLICE));
             cuts.into_iter().filter(|slice| interval.opens_in(*slice) > 0).collect()
         }
-        SeriesKind::Trades => cut(range, |from| (from.div_euclid(DAY) + 1) * DAY),
+        SeriesKind::Trades => cut(range, |from| (from.div_euclid(TRADES_PER_SLICE) + 1) * TRADES_PER_SLICE),
     }
 }
 
@@ -28,7 +31,7 @@ pub(crate) fn slice_count(kind: SeriesKind, range: TimeRange) -> u64 {
     let length = match kind {
         // February is the shortest month.
         SeriesKind::Klines(interval) => i64::from(BARS_PER_SLICE) * interval.millis().unwrap_or(28 * DAY),
-        SeriesKind::Trades => DAY,
+        SeriesKind::Trades => TRADES_PER_SLICE,
     };
     u64::try_from((range.to() - range.from()) / length + 2).unwrap_or(u64::MAX)
 }
@@ -72,10 +75,10 @@ mod tests {
     }
 
     #[test]
-    fn trades_are_cut_at_midnight() {
-        let slices = slices(SeriesKind::Trades, range("2024-06-01T22:00:00Z/2024-06-03T01:00:00Z"));
+    fn trades_are_cut_every_four_hours() {
+        let slices = slices(SeriesKind::Trades, range("2024-06-01T22:00:00Z/2024-06-02T09:00:00Z"));
         let hours: Vec<i64> = slices.iter().map(|slice| (slice.to() - slice.from()) / 3_600_000).collect();
-        assert_eq!(hours, [2, 24, 1]);
+        assert_eq!(hours, [2, 4, 4, 1]);
     }
 
     #[test]

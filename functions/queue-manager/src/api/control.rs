@@ -15,7 +15,12 @@ use super::{
     ApiState, Problem,
     answer::{fields, parse_body, parse_query, required, success},
 };
-use crate::{engine::Error, outgoing, plan::AVAILABLE, reduce::Input};
+use crate::{
+    engine::Error,
+    outgoing,
+    plan::{AVAILABLE, CONNECTOR},
+    reduce::Input,
+};
 
 /// Answers a ping for a queue that is no workflow of ours: how a connection is tried out.
 const DIAGNOSTICS: &str = "dummy-service";
@@ -53,9 +58,10 @@ pub(super) async fn send(
     };
     let target = given.get("target").map(|_| required(given, "target")).transpose()?;
     if let Some(target) = target
-        && !AVAILABLE.contains(&target)
+        && (!AVAILABLE.contains(&target) || target == CONNECTOR)
     {
-        let message = format!("available targets are {}", AVAILABLE.join(", "));
+        let commanded: Vec<&str> = AVAILABLE.into_iter().filter(|function| *function != CONNECTOR).collect();
+        let message = format!("available targets are {}", commanded.join(", "));
         return Err(Problem::field("unsupported_target", "target", message));
     }
     let queue_id: QueueId =
@@ -64,7 +70,8 @@ pub(super) async fn send(
     if workflow.is_some() && command == Command::Stop && target.is_none() {
         return end(&state, id).await;
     }
-    let functions = workflow.iter().flat_map(|workflow| &workflow.stages).map(|stage| stage.function.as_str());
+    let stages = workflow.iter().flat_map(|workflow| &workflow.stages);
+    let functions = stages.map(|stage| stage.function.as_str()).filter(|function| *function != CONNECTOR);
     let mut targets: BTreeSet<&str> = target.map_or_else(|| functions.collect(), |target| BTreeSet::from([target]));
     if targets.is_empty() {
         targets.insert(DIAGNOSTICS);

@@ -225,7 +225,7 @@ async fn a_final_error_stops_the_workers_with_the_exchange_s_words() {
     let workflow = world.workflow(&id).await;
     assert_eq!(workflow.status, Status::Error);
     assert!(workflow.error_message.unwrap().ends_with("-1121 Invalid symbol."));
-    assert_eq!(world.published(EventType::ControlStop).len(), 2);
+    assert_eq!(world.published(EventType::ControlStop).len(), 1);
     let finished: Value = data(&world.published(EventType::WorkflowFinished)[0]).unwrap();
     assert_eq!(finished["status"], "error");
 }

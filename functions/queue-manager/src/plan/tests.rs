@@ -93,14 +93,14 @@ fn the_future_is_left_out() {
 }
 
 #[test]
-fn trades_are_loaded_by_the_day() {
+fn trades_are_loaded_in_slices_of_hours() {
     let body = json!({
         "symbol": "BTCUSDT", "time_range": "2024-06-01:2024-06-03",
         "requests": [{"target": "loader-producer", "type": "api_trades"}],
     });
     let stages = plan(&WorkflowRequest::parse(&body).unwrap(), &BTreeMap::new(), NOW).unwrap();
     assert_eq!(stages[0].function, "loader-api-trades");
-    assert_eq!(stages[0].tasks.len(), 3);
+    assert_eq!(stages[0].tasks.len(), 18);
 }
 
 #[test]

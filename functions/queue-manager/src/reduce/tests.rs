@@ -158,7 +158,7 @@ fn silence_is_answered_by_another_attempt_until_there_are_none() {
     }
     let deadline = next_deadline(&workflow, 0).unwrap();
     let (workflow, commands) = step(workflow, Input::Overdue, deadline);
-    assert_eq!(commands, [stop("connector"), stop("loader"), Command::Finish]);
+    assert_eq!(commands, [stop("loader"), Command::Finish]);
     assert_eq!(workflow.status, Status::Error);
     assert_eq!(workflow.error_message.unwrap(), "task `load-0` failed after 5 attempts: no progress was reported");
 }
@@ -200,7 +200,7 @@ fn a_retryable_failure_is_repeated_after_a_pause() {
 fn a_final_failure_ends_the_workflow_with_the_worker_s_words() {
     let words = "exchange refused: -1121 Invalid symbol.";
     let (workflow, commands) = run(planned(2), [heard("load-1", 1, failed(words, true))], 1);
-    assert_eq!(commands, [stop("connector"), stop("loader"), Command::Finish]);
+    assert_eq!(commands, [stop("loader"), Command::Finish]);
     assert_eq!(workflow.error_message.unwrap(), format!("task `load-1` failed: {words}"));
     assert_eq!(workflow.stages[2].status, Status::Pending);
 }
@@ -242,7 +242,7 @@ fn a_stop_takes_back_starts_that_were_not_published() {
     let mut workflow = planned(1);
     workflow.outbox = vec![start("load-0", 1)];
     let (workflow, commands) = step(workflow, Input::Stop, 1);
-    assert_eq!(commands, [stop("connector"), stop("loader"), Command::Finish]);
+    assert_eq!(commands, [stop("loader"), Command::Finish]);
     assert_eq!(workflow.outbox, []);
 }
 
