@@ -98,14 +98,7 @@ impl Platform {
     /// # Errors
     /// [`Error`], with nothing left running.
     pub async fn start(config: PlatformConfig) -> Result<Self, Error> {
-        let Checked {
-            folder,
-            source,
-            manifests,
-            subscriptions,
-            exchange,
-            program,
-        } = Checked::new(&config)?;
+        let Checked { folder, source, manifests, subscriptions, exchange, program } = Checked::new(&config)?;
         let lock = folder.lock().await?;
         let bus: Arc<dyn Bus> = Arc::new(SqliteBus::open(&folder.bus())?);
         let store = streamforge_store::open(&folder.store_url()).await?;
@@ -118,30 +111,13 @@ impl Platform {
         let ingress_url = serving::url(&ingress)?;
         let api_url = serving::url(&api)?;
         let exchange_url = serving::exchange(exchange, &serving, &mut services).await?;
-        serving::ingress(
-            ingress,
-            Arc::clone(&bus),
-            &manifests.brokers,
-            &serving,
-            &mut services,
-        );
-        serving::queue_manager(
-            api,
-            &ingress_url,
-            Arc::clone(&bus),
-            Arc::clone(&store),
-            &serving,
-            &mut services,
-        )?;
+        serving::ingress(ingress, Arc::clone(&bus), &manifests.brokers, &serving, &mut services);
+        serving::queue_manager(api, &ingress_url, Arc::clone(&bus), Arc::clone(&store), &serving, &mut services)?;
         services.spawn(retain(Arc::clone(&bus), serving.clone()));
 
         let endpoints = Endpoints::default();
-        let workers = Workers {
-            folder: &folder,
-            program,
-            ingress_url: ingress_url.clone(),
-            exchange_url: exchange_url.clone(),
-        };
+        let workers =
+            Workers { folder: &folder, program, ingress_url: ingress_url.clone(), exchange_url: exchange_url.clone() };
         let started = workers.start(&manifests, &endpoints);
         let delivery = CancellationToken::new();
         let dispatchers = dispatch(subscriptions, &bus, &endpoints, &delivery).await?;
@@ -159,25 +135,11 @@ impl Platform {
             api_url,
             exchange_url,
             exchange: config.exchange,
-            workers: started
-                .counts
-                .iter()
-                .map(|(name, counts)| (name.clone(), *counts.borrow()))
-                .collect(),
+            workers: started.counts.iter().map(|(name, counts)| (name.clone(), *counts.borrow())).collect(),
         };
-        initial
-            .write(&folder.state())
-            .map_err(|source| Error::DataFolder {
-                path: folder.state(),
-                source,
-            })?;
+        initial.write(&folder.state()).map_err(|source| Error::DataFolder { path: folder.state(), source })?;
         let (sender, state) = watch::channel(initial);
-        services.spawn(state::report(
-            folder.clone(),
-            started.counts,
-            sender,
-            serving.clone(),
-        ));
+        services.spawn(state::report(folder.clone(), started.counts, sender, serving.clone()));
         info!(manifests = %source, functions = started.pools.len(), "platform started");
         Ok(Self {
             folder,
@@ -311,8 +273,7 @@ async fn dispatch(
 async fn create_topics(bus: &dyn Bus, manifests: &Manifests) -> Result<(), Error> {
     for name in manifests.topic_names() {
         let described = manifests.topics.iter().find(|topic| topic.topic == name);
-        let config =
-            described.map_or_else(TopicConfig::default, crate::manifest::KafkaTopic::config);
+        let config = described.map_or_else(TopicConfig::default, crate::manifest::KafkaTopic::config);
         bus.create_topic(&name, &config).await?;
     }
     Ok(())
@@ -333,9 +294,7 @@ async fn retain(bus: Arc<dyn Bus>, shutdown: CancellationToken) {
 
 fn default_max_workers() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u32::try_from(cores.saturating_mul(4))
-        .unwrap_or(u32::MAX)
-        .max(8)
+    u32::try_from(cores.saturating_mul(4)).unwrap_or(u32::MAX).max(8)
 }
 
 /// Returns the time of this machine's clock.
@@ -344,9 +303,7 @@ fn default_max_workers() -> u32 {
 /// UTC milliseconds since the Unix epoch.
 #[must_use]
 pub fn now() -> Millis {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since_epoch.as_millis()).unwrap_or(Millis::MAX)
 }
 

@@ -45,24 +45,13 @@ impl From<&ScaledObject> for Rules {
 impl Rules {
     /// Returns the HPA's recommendation: never below one.
     fn recommend(&self, lags: &[Vec<u64>]) -> u32 {
-        let wanted = self
-            .triggers
-            .iter()
-            .zip(lags)
-            .map(|(trigger, lag)| wanted(trigger, lag))
-            .max();
+        let wanted = self.triggers.iter().zip(lags).map(|(trigger, lag)| wanted(trigger, lag)).max();
         let bounded = wanted.unwrap_or(0).min(u64::from(self.max));
-        u32::try_from(bounded)
-            .unwrap_or(self.max)
-            .max(self.min)
-            .max(1)
+        u32::try_from(bounded).unwrap_or(self.max).max(self.min).max(1)
     }
 
     fn is_active(&self, lags: &[Vec<u64>]) -> bool {
-        self.triggers
-            .iter()
-            .zip(lags)
-            .any(|(trigger, lag)| total(lag) > trigger.activation_lag_threshold)
+        self.triggers.iter().zip(lags).any(|(trigger, lag)| total(lag) > trigger.activation_lag_threshold)
     }
 }
 
@@ -112,19 +101,12 @@ pub fn decide(rules: &Rules, state: &mut State, lags: &[Vec<u64>], now: Duration
     }
     if state.desired == 0 {
         // KEDA wakes a sleeping function with one worker (or the minimum); the HPA takes over from there.
-        let woken = if is_active {
-            rules.min.max(1)
-        } else {
-            rules.min
-        };
+        let woken = if is_active { rules.min.max(1) } else { rules.min };
         state.desired = woken.min(rules.max);
         return state.desired;
     }
     if !is_active && rules.min == 0 && has_cooled_down(rules, state, now) {
-        *state = State {
-            last_active: state.last_active,
-            ..State::default()
-        };
+        *state = State { last_active: state.last_active, ..State::default() };
         return 0;
     }
     state.desired = stabilized(rules, state, rules.recommend(lags), now);
@@ -132,9 +114,7 @@ pub fn decide(rules: &Rules, state: &mut State, lags: &[Vec<u64>], now: Duration
 }
 
 fn has_cooled_down(rules: &Rules, state: &State, now: Duration) -> bool {
-    state
-        .last_active
-        .is_none_or(|last| now.saturating_sub(last) >= rules.cooldown)
+    state.last_active.is_none_or(|last| now.saturating_sub(last) >= rules.cooldown)
 }
 
 /// Applies the HPA's windows and policies to a recommendation.
@@ -144,55 +124,32 @@ fn has_cooled_down(rules: &Rules, state: &State, now: Duration) -> bool {
 /// `convertDesiredReplicasWithBehaviorRate`.
 fn stabilized(rules: &Rules, state: &mut State, recommendation: u32, now: Duration) -> u32 {
     let (scale_up, scale_down) = (&rules.behavior.scale_up, &rules.behavior.scale_down);
-    let longest = scale_up
-        .stabilization_window
-        .max(scale_down.stabilization_window);
+    let longest = scale_up.stabilization_window.max(scale_down.stabilization_window);
     state.recommendations.push_back((now, recommendation));
-    while state
-        .recommendations
-        .front()
-        .is_some_and(|(at, _)| now.saturating_sub(*at) > longest)
-    {
+    while state.recommendations.front().is_some_and(|(at, _)| now.saturating_sub(*at) > longest) {
         state.recommendations.pop_front();
     }
     let within = |window: Duration| {
-        let recent = state
-            .recommendations
-            .iter()
-            .filter(move |(at, _)| now.saturating_sub(*at) <= window);
+        let recent = state.recommendations.iter().filter(move |(at, _)| now.saturating_sub(*at) <= window);
         recent.map(|(_, count)| *count)
     };
-    let up = within(scale_up.stabilization_window)
-        .min()
-        .unwrap_or(recommendation);
-    let down = within(scale_down.stabilization_window)
-        .max()
-        .unwrap_or(recommendation);
+    let up = within(scale_up.stabilization_window).min().unwrap_or(recommendation);
+    let down = within(scale_down.stabilization_window).max().unwrap_or(recommendation);
     let current = state.desired;
     let stable = current.max(up).min(down.max(up));
 
     let longest = behavior::longest_period(scale_up).max(behavior::longest_period(scale_down));
-    while state
-        .steps
-        .front()
-        .is_some_and(|(at, _)| now.saturating_sub(*at) >= longest)
-    {
+    while state.steps.front().is_some_and(|(at, _)| now.saturating_sub(*at) >= longest) {
         state.steps.pop_front();
     }
     let limited = if stable > current {
-        stable
-            .min(behavior::ceiling(scale_up, current, &state.steps, now))
-            .max(current)
+        stable.min(behavior::ceiling(scale_up, current, &state.steps, now)).max(current)
     } else {
-        stable
-            .max(behavior::floor(scale_down, current, &state.steps, now))
-            .min(current)
+        stable.max(behavior::floor(scale_down, current, &state.steps, now)).min(current)
     };
     let bounded = limited.max(rules.min).max(1).min(rules.max.max(1));
     if bounded != current {
-        state
-            .steps
-            .push_back((now, i64::from(bounded) - i64::from(current)));
+        state.steps.push_back((now, i64::from(bounded) - i64::from(current)));
     }
     bounded
 }

@@ -75,12 +75,7 @@ impl Pool {
             crashes: 0,
             crash_loop: CrashLoop::default(),
         };
-        Self {
-            desired,
-            counts,
-            shutdown,
-            task: tokio::spawn(supervision.run()),
-        }
+        Self { desired, counts, shutdown, task: tokio::spawn(supervision.run()) }
     }
 
     /// Returns where to say how many workers there should be.
@@ -139,11 +134,7 @@ impl Supervision {
         let mut platform_lives = true;
         loop {
             let is_stopping = !platform_lives || self.shutdown.is_cancelled();
-            let desired = if is_stopping {
-                0
-            } else {
-                *self.desired.borrow_and_update()
-            };
+            let desired = if is_stopping { 0 } else { *self.desired.borrow_and_update() };
             let wake = self.reconcile(desired, Instant::now());
             self.publish(desired);
             if is_stopping && self.members.is_empty() {
@@ -166,11 +157,7 @@ impl Supervision {
 
     /// Starts missing workers and stops surplus ones; returns when to look again after a crash.
     fn reconcile(&mut self, desired: u32, now: Instant) -> Option<Instant> {
-        let alive = self
-            .members
-            .values()
-            .filter(|member| member.stage != Stage::Stopping)
-            .count();
+        let alive = self.members.values().filter(|member| member.stage != Stage::Stopping).count();
         let desired = desired as usize;
         if alive > desired {
             self.stop_some(alive - desired);
@@ -192,20 +179,8 @@ impl Supervision {
         let id = self.next_id;
         self.next_id += 1;
         let stop = CancellationToken::new();
-        self.members.insert(
-            id,
-            Member {
-                stage: Stage::Starting,
-                address: None,
-                stop: stop.clone(),
-            },
-        );
-        let worker = worker::Worker {
-            id,
-            command: self.command.clone(),
-            ready: self.ready_sender.clone(),
-            stop,
-        };
+        self.members.insert(id, Member { stage: Stage::Starting, address: None, stop: stop.clone() });
+        let worker = worker::Worker { id, command: self.command.clone(), ready: self.ready_sender.clone(), stop };
         self.tasks.spawn(worker.run());
     }
 
@@ -218,11 +193,7 @@ impl Supervision {
             .map(|(id, member)| (member.stage == Stage::Ready, *id))
             .collect();
         candidates.sort_by_key(|(is_ready, id)| (*is_ready, std::cmp::Reverse(*id)));
-        let leaving: Vec<u64> = candidates
-            .into_iter()
-            .take(count)
-            .map(|(_, id)| id)
-            .collect();
+        let leaving: Vec<u64> = candidates.into_iter().take(count).map(|(_, id)| id).collect();
         for id in &leaving {
             if let Some(member) = self.members.get_mut(id) {
                 member.stage = Stage::Stopping;
@@ -238,11 +209,7 @@ impl Supervision {
     }
 
     fn note_ready(&mut self, ready: &Ready) {
-        if let Some(member) = self
-            .members
-            .get_mut(&ready.id)
-            .filter(|member| member.stage == Stage::Starting)
-        {
+        if let Some(member) = self.members.get_mut(&ready.id).filter(|member| member.stage == Stage::Starting) {
             member.stage = Stage::Ready;
             member.address = Some(ready.address);
             self.set_endpoints();
@@ -250,10 +217,7 @@ impl Supervision {
     }
 
     fn set_endpoints(&self) {
-        let ready = self
-            .members
-            .values()
-            .filter(|member| member.stage == Stage::Ready);
+        let ready = self.members.values().filter(|member| member.stage == Stage::Ready);
         let addresses: Vec<SocketAddr> = ready.filter_map(|member| member.address).collect();
         self.endpoints.set(&self.service, &addresses);
     }
@@ -278,11 +242,7 @@ impl Supervision {
 
     fn publish(&self, desired: u32) {
         let count = |stage| {
-            let members = self
-                .members
-                .values()
-                .filter(|member| member.stage == stage)
-                .count();
+            let members = self.members.values().filter(|member| member.stage == stage).count();
             u32::try_from(members).unwrap_or(u32::MAX)
         };
         let counts = Counts {
@@ -292,8 +252,7 @@ impl Supervision {
             stopping: count(Stage::Stopping),
             crashes: self.crashes,
         };
-        self.counts
-            .send_if_modified(|old| std::mem::replace(old, counts) != counts);
+        self.counts.send_if_modified(|old| std::mem::replace(old, counts) != counts);
     }
 }
 

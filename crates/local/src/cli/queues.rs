@@ -85,7 +85,8 @@ pub(super) async fn stop(queue_id: &QueueId, data_dir: &Path, output: Output) ->
         output::value(&answer)?;
         return Ok(());
     }
-    output::line(&format!("{queue_id} is stopped"))?;
+    let status = answer["status"].as_str().unwrap_or("stopped");
+    output::line(&format!("{queue_id} is {status}"))?;
     Ok(())
 }
 

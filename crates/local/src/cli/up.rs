@@ -1,7 +1,7 @@
 //! `streamforge up`: the platform until it is told to stop.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
@@ -20,10 +20,13 @@ pub(super) struct Arguments {
     /// Address of the Broker ingress, on loopback; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     ingress: SocketAddr,
-    /// Address of the workflow API, on loopback; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
-    api: SocketAddr,
+    /// Address of the workflow API, on loopback; without it, 127.0.0.1:8081, or a free port if that one is taken.
+    #[arg(long, value_name = "ADDR:PORT")]
+    api: Option<SocketAddr>,
 }
+
+/// Where people look for the API first.
+const USUAL_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// What `up` and `run` have in common.
 #[derive(Debug, clap::Args)]
@@ -56,7 +59,8 @@ impl PlatformArguments {
 pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
     // Signals count from the start, so that a platform which is told to stop while it opens its files does so.
     let stopped = shutdown_signal();
-    let config = arguments.platform.config(data_dir, arguments.ingress, arguments.api);
+    let api = arguments.api.unwrap_or_else(usual_api);
+    let config = arguments.platform.config(data_dir, arguments.ingress, api);
     let platform = Platform::start(config).await?;
     let state = platform.state();
     if output.is_json() {
@@ -78,4 +82,10 @@ pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Outpu
     stopped.await;
     platform.shutdown().await;
     Ok(())
+}
+
+/// Only the ingress has a port that others rely on, so a second platform on the machine is no error.
+fn usual_api() -> SocketAddr {
+    let is_free = TcpListener::bind(USUAL_API).is_ok();
+    if is_free { USUAL_API } else { SocketAddr::new(USUAL_API.ip(), 0) }
 }

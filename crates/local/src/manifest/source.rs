@@ -80,7 +80,7 @@ impl Manifests {
                     }
                 }
                 Err(error) => {
-                    problems.push(Problem { file: file.to_owned(), object: None, message: error.to_string() })
+                    problems.push(Problem { file: file.to_owned(), object: None, message: error.to_string() });
                 }
             }
         }

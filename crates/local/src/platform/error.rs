@@ -87,9 +87,6 @@ impl Error {
     /// Whether something else holds what the platform needs.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::DataFolder { .. } | Self::InUse { .. } | Self::Listen { .. }
-        )
+        matches!(self, Self::DataFolder { .. } | Self::InUse { .. } | Self::Listen { .. })
     }
 }

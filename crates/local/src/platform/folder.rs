@@ -31,10 +31,7 @@ impl DataFolder {
     /// # Errors
     /// [`Error::DataFolder`] if the current directory is gone, [`Error::FolderName`] if its path is not UTF-8.
     pub fn new(path: &Path) -> Result<Self, Error> {
-        let root = std::path::absolute(path).map_err(|source| Error::DataFolder {
-            path: path.to_owned(),
-            source,
-        })?;
+        let root = std::path::absolute(path).map_err(|source| Error::DataFolder { path: path.to_owned(), source })?;
         if root.to_str().is_none() {
             return Err(Error::FolderName(root));
         }
@@ -84,19 +81,11 @@ impl DataFolder {
     /// # Errors
     /// [`Error::InUse`] if another platform holds the lock, [`Error::DataFolder`] if the folder cannot be used.
     pub async fn lock(&self) -> Result<Lock, Error> {
-        let fail = |source| Error::DataFolder {
-            path: self.root.clone(),
-            source,
-        };
+        let fail = |source| Error::DataFolder { path: self.root.clone(), source };
         std::fs::create_dir_all(&self.root).map_err(fail)?;
         let path = self.lock_file();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .write(true)
-            .truncate(false)
-            .open(path)
-            .map_err(fail)?;
+        let mut file =
+            OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path).map_err(fail)?;
         for attempt in 1.. {
             match file.try_lock() {
                 Ok(()) => break,
@@ -107,10 +96,7 @@ impl DataFolder {
                     let mut pid = String::new();
                     // Without a readable number the message is only less helpful.
                     file.read_to_string(&mut pid).ok();
-                    return Err(Error::InUse {
-                        path: self.root.clone(),
-                        pid: pid.trim().to_owned(),
-                    });
+                    return Err(Error::InUse { path: self.root.clone(), pid: pid.trim().to_owned() });
                 }
                 Err(TryLockError::Error(source)) => return Err(fail(source)),
             }
@@ -144,10 +130,7 @@ mod tests {
         let lock = folder.lock().await.unwrap();
         let error = folder.lock().await.unwrap_err();
         let pid = std::process::id().to_string();
-        assert!(
-            matches!(&error, Error::InUse { pid: found, .. } if *found == pid),
-            "{error}"
-        );
+        assert!(matches!(&error, Error::InUse { pid: found, .. } if *found == pid), "{error}");
         drop(lock);
         folder.lock().await.unwrap();
         assert!(folder.running().is_none());

@@ -47,25 +47,14 @@ impl Scaling {
             let now = Instant::now();
             for function in &mut self.functions {
                 if all_are_due || function.due <= now {
-                    let has_changed = function
-                        .evaluate(self.bus.as_ref(), now.duration_since(started))
-                        .await;
+                    let has_changed = function.evaluate(self.bus.as_ref(), now.duration_since(started)).await;
                     // The HPA takes over from KEDA's first worker, and that step should not wait for a whole poll.
-                    let wait = if has_changed {
-                        SHORTEST_WAIT
-                    } else {
-                        function.scale.polling_interval()
-                    };
+                    let wait = if has_changed { SHORTEST_WAIT } else { function.scale.polling_interval() };
                     function.due = now + wait;
                 }
             }
             self.apply();
-            let next = self
-                .functions
-                .iter()
-                .map(|function| function.due)
-                .min()
-                .unwrap_or(now + LONGEST_WAIT);
+            let next = self.functions.iter().map(|function| function.due).min().unwrap_or(now + LONGEST_WAIT);
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep_until(next.max(now + SHORTEST_WAIT)) => all_are_due = false,
@@ -84,9 +73,7 @@ impl Scaling {
         let wanted: Vec<u32> = self.functions.iter().map(ScaledFunction::wanted).collect();
         let granted = share(&wanted, self.max_workers);
         for (function, count) in self.functions.iter().zip(granted) {
-            function
-                .desired
-                .send_if_modified(|desired| std::mem::replace(desired, count) != count);
+            function.desired.send_if_modified(|desired| std::mem::replace(desired, count) != count);
         }
     }
 }
@@ -117,10 +104,7 @@ impl ScaledFunction {
         if desired == before {
             return false;
         }
-        let lag = lags
-            .iter()
-            .flatten()
-            .fold(0, |sum: u64, part| sum.saturating_add(*part));
+        let lag = lags.iter().flatten().fold(0, |sum: u64, part| sum.saturating_add(*part));
         info!(function = %self.name, lag, from = before, to = desired, "scaling");
         true
     }
@@ -139,11 +123,8 @@ async fn lag(bus: &dyn Bus, trigger: &KafkaTrigger) -> Result<Vec<u64>, streamfo
         return bus.lag(&trigger.consumer_group, topic).await;
     }
     let groups = bus.groups().await?;
-    let mut topics: Vec<String> = groups
-        .into_iter()
-        .filter(|offset| offset.group == trigger.consumer_group)
-        .map(|offset| offset.topic)
-        .collect();
+    let mut topics: Vec<String> =
+        groups.into_iter().filter(|offset| offset.group == trigger.consumer_group).map(|offset| offset.topic).collect();
     topics.dedup();
     let mut lag = Vec::new();
     for topic in topics {
@@ -155,9 +136,7 @@ async fn lag(bus: &dyn Bus, trigger: &KafkaTrigger) -> Result<Vec<u64>, streamfo
 impl Scale {
     fn polling_interval(&self) -> Duration {
         match self {
-            Self::OnLag {
-                polling_interval, ..
-            } => (*polling_interval).max(SHORTEST_WAIT),
+            Self::OnLag { polling_interval, .. } => (*polling_interval).max(SHORTEST_WAIT),
             Self::Fixed(_) => LONGEST_WAIT,
         }
     }

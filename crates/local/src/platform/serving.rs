@@ -22,17 +22,12 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
 pub(super) fn url(listener: &TcpListener) -> Result<String, Error> {
     let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-    let address = listener.local_addr().map_err(|source| Error::Listen {
-        address: unknown,
-        source,
-    })?;
+    let address = listener.local_addr().map_err(|source| Error::Listen { address: unknown, source })?;
     Ok(format!("http://{address}"))
 }
 
@@ -50,8 +45,7 @@ pub(super) async fn exchange(
     let url = url(&listener)?;
     let shutdown = shutdown.clone().cancelled_owned();
     services.spawn(async move {
-        if let Err(error) = simulator::serve(listener, SimulatorConfig::new(source), shutdown).await
-        {
+        if let Err(error) = simulator::serve(listener, SimulatorConfig::new(source), shutdown).await {
             error!(%error, "simulated exchange ended");
         }
     });
@@ -65,13 +59,7 @@ pub(super) fn ingress(
     shutdown: &CancellationToken,
     services: &mut JoinSet<()>,
 ) {
-    serve(
-        "ingress",
-        listener,
-        ingress::router(bus, brokers),
-        shutdown,
-        services,
-    );
+    serve("ingress", listener, ingress::router(bus, brokers), shutdown, services);
 }
 
 /// Serves the workflow API and wakes workflows that fell silent; the engine itself is a worker like any other.
@@ -83,16 +71,11 @@ pub(super) fn queue_manager(
     shutdown: &CancellationToken,
     services: &mut JoinSet<()>,
 ) -> Result<(), Error> {
-    let variables =
-        BTreeMap::from([("STREAMFORGE_INGRESS_URL".to_owned(), ingress_url.to_owned())]);
+    let variables = BTreeMap::from([("STREAMFORGE_INGRESS_URL".to_owned(), ingress_url.to_owned())]);
     let config = Config::from_map(&variables, &[]).map_err(|error| Error::Api(Box::new(error)))?;
     let publisher = Publisher::new(&config).map_err(|error| Error::Api(Box::new(error)))?;
     let engine = Engine::new(store, publisher, Arc::new(now));
-    services.spawn(clock::run(
-        engine.clone(),
-        CLOCK_INTERVAL,
-        shutdown.clone().cancelled_owned(),
-    ));
+    services.spawn(clock::run(engine.clone(), CLOCK_INTERVAL, shutdown.clone().cancelled_owned()));
     let router = api::router(ApiState::new(engine, Some(bus), "local"));
     serve("workflow API", listener, router, shutdown, services);
     Ok(())
@@ -108,9 +91,7 @@ fn serve(
     let shutdown = shutdown.clone();
     services.spawn(async move {
         let stopping = shutdown.clone().cancelled_owned();
-        let server = axum::serve(listener, router)
-            .with_graceful_shutdown(stopping)
-            .into_future();
+        let server = axum::serve(listener, router).with_graceful_shutdown(stopping).into_future();
         tokio::select! {
             ended = server => {
                 if let Err(error) = ended {

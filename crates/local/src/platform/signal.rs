@@ -10,10 +10,7 @@ const INTERRUPTED: i32 = 130;
 
 /// Resolves at SIGTERM or Ctrl-C, from the moment of this call; a second one ends the process at once.
 pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
-    let (terminate, interrupt) = (
-        listen(SignalKind::terminate()),
-        listen(SignalKind::interrupt()),
-    );
+    let (terminate, interrupt) = (listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
     async move {
         let (mut terminate, mut interrupt) = (terminate, interrupt);
         either(&mut terminate, &mut interrupt).await;
@@ -26,11 +23,7 @@ pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
 
 /// Resolves at Ctrl-C or SIGTERM, for a command that has nothing to stop.
 pub async fn interrupted() {
-    either(
-        &mut listen(SignalKind::terminate()),
-        &mut listen(SignalKind::interrupt()),
-    )
-    .await;
+    either(&mut listen(SignalKind::terminate()), &mut listen(SignalKind::interrupt())).await;
 }
 
 fn listen(kind: SignalKind) -> Option<Signal> {

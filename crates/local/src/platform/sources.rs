@@ -12,14 +12,8 @@ use crate::manifest::{FOLDERS, Manifests};
 
 static BUILT_IN: [(&str, Dir<'static>); 3] = [
     ("knative", include_dir!("$CARGO_MANIFEST_DIR/../../knative")),
-    (
-        "triggers",
-        include_dir!("$CARGO_MANIFEST_DIR/../../triggers"),
-    ),
-    (
-        "scaledobjects",
-        include_dir!("$CARGO_MANIFEST_DIR/../../scaledobjects"),
-    ),
+    ("triggers", include_dir!("$CARGO_MANIFEST_DIR/../../triggers")),
+    ("scaledobjects", include_dir!("$CARGO_MANIFEST_DIR/../../scaledobjects")),
 ];
 
 /// Where the manifests were found.
@@ -52,12 +46,8 @@ impl ManifestSource {
             }
             return Err(Error::NoManifests(folder.to_owned()));
         }
-        let is_working_tree =
-            |folder: &&Path| FOLDERS.iter().all(|name| folder.join(name).is_dir());
-        Ok(current
-            .ancestors()
-            .find(is_working_tree)
-            .map_or(Self::BuiltIn, |folder| Self::Folder(folder.to_owned())))
+        let is_working_tree = |folder: &&Path| FOLDERS.iter().all(|name| folder.join(name).is_dir());
+        Ok(current.ancestors().find(is_working_tree).map_or(Self::BuiltIn, |folder| Self::Folder(folder.to_owned())))
     }
 
     /// Reads and checks the manifests.
@@ -73,8 +63,7 @@ impl ManifestSource {
                     collect(name, folder, &mut texts);
                 }
                 texts.sort();
-                Manifests::parse(texts.iter().map(|(path, text)| (path.as_str(), *text)))
-                    .map_err(Error::Manifests)
+                Manifests::parse(texts.iter().map(|(path, text)| (path.as_str(), *text))).map_err(Error::Manifests)
             }
         }
     }
@@ -101,10 +90,7 @@ mod tests {
         let root = temporary.path();
         let deep = root.join("tree/a/b");
         std::fs::create_dir_all(&deep).unwrap();
-        assert_eq!(
-            ManifestSource::find(None, &deep).unwrap(),
-            ManifestSource::BuiltIn
-        );
+        assert_eq!(ManifestSource::find(None, &deep).unwrap(), ManifestSource::BuiltIn);
         for folder in FOLDERS {
             std::fs::create_dir_all(root.join("tree").join(folder)).unwrap();
         }
@@ -112,14 +98,8 @@ mod tests {
         assert_eq!(ManifestSource::find(None, &deep).unwrap(), tree);
         std::fs::create_dir_all(root.join("asked/triggers")).unwrap();
         let asked = root.join("asked");
-        assert_eq!(
-            ManifestSource::find(Some(&asked), &deep).unwrap(),
-            ManifestSource::Folder(asked)
-        );
-        assert!(matches!(
-            ManifestSource::find(Some(&deep), &deep),
-            Err(Error::NoManifests(_))
-        ));
+        assert_eq!(ManifestSource::find(Some(&asked), &deep).unwrap(), ManifestSource::Folder(asked));
+        assert!(matches!(ManifestSource::find(Some(&deep), &deep), Err(Error::NoManifests(_))));
     }
 
     #[test]

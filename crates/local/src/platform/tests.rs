@@ -51,33 +51,18 @@ fn config(root: &Path, manifests: &str) -> PlatformConfig {
 async fn subscriber() -> (String, mpsc::UnboundedReceiver<String>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let handler = async move |headers: HeaderMap| {
-        sender
-            .send(headers["ce-id"].to_str().unwrap().to_owned())
-            .unwrap();
+        sender.send(headers["ce-id"].to_str().unwrap().to_owned()).unwrap();
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(
-        async move { axum::serve(listener, Router::new().route("/", post(handler))).await },
-    );
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(handler))).await });
     (url, receiver)
 }
 
 async fn publish(ingress_url: &str, id: &str) {
-    let request = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
-        .post(format!("{ingress_url}/shop/orders"));
-    let headers = [
-        ("ce-specversion", "1.0"),
-        ("ce-id", id),
-        ("ce-source", "/test"),
-        ("ce-type", "order"),
-    ];
-    let request = headers.into_iter().fold(request, |request, (name, value)| {
-        request.header(name, value)
-    });
+    let request = reqwest::Client::builder().no_proxy().build().unwrap().post(format!("{ingress_url}/shop/orders"));
+    let headers = [("ce-specversion", "1.0"), ("ce-id", id), ("ce-source", "/test"), ("ce-type", "order")];
+    let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
     assert_eq!(request.send().await.unwrap().status().as_u16(), 202);
 }
 
@@ -87,29 +72,16 @@ async fn an_event_goes_through_and_the_next_platform_goes_on() {
     let (url, mut received) = subscriber().await;
     let manifests = MANIFESTS.replace("SUBSCRIBER", &url);
     for id in ["first", "second"] {
-        let platform = Platform::start(config(temporary.path(), &manifests))
-            .await
-            .unwrap();
+        let platform = Platform::start(config(temporary.path(), &manifests)).await.unwrap();
         let state = platform.state();
         assert_eq!(platform.folder().running(), Some(state.clone()));
-        let error = Platform::start(config(temporary.path(), &manifests))
-            .await
-            .err()
-            .unwrap();
+        let error = Platform::start(config(temporary.path(), &manifests)).await.err().unwrap();
         assert!(matches!(error, Error::InUse { .. }), "{error}");
         publish(&state.ingress_url, id).await;
         // The second platform begins where the first one ended, so nothing comes twice.
         assert_eq!(received.recv().await.unwrap(), id);
         let topics = platform.bus().topics().await.unwrap();
-        assert_eq!(
-            topics
-                .iter()
-                .find(|topic| topic.name == "orders")
-                .unwrap()
-                .config
-                .partitions,
-            3
-        );
+        assert_eq!(topics.iter().find(|topic| topic.name == "orders").unwrap().config.partitions, 3);
         let folder = platform.folder().clone();
         platform.shutdown().await;
         assert_eq!(folder.running(), None);
@@ -129,30 +101,12 @@ spec: {broker: nothing, subscriber: {uri: http://127.0.0.1:9}}
 ";
     let public = SocketAddr::from(([0, 0, 0, 0], 0));
     for bad in [
-        PlatformConfig {
-            ingress: public,
-            ..good.clone()
-        },
-        PlatformConfig {
-            api: public,
-            ..good.clone()
-        },
-        PlatformConfig {
-            exchange: "binance".to_owned(),
-            ..good.clone()
-        },
-        PlatformConfig {
-            manifests: Some(elsewhere.path().join("nothing")),
-            ..good.clone()
-        },
-        PlatformConfig {
-            data_dir: good.data_dir.clone(),
-            ..config(elsewhere.path(), "kind: Broker")
-        },
-        PlatformConfig {
-            data_dir: good.data_dir.clone(),
-            ..config(elsewhere.path(), unknown_broker)
-        },
+        PlatformConfig { ingress: public, ..good.clone() },
+        PlatformConfig { api: public, ..good.clone() },
+        PlatformConfig { exchange: "binance".to_owned(), ..good.clone() },
+        PlatformConfig { manifests: Some(elsewhere.path().join("nothing")), ..good.clone() },
+        PlatformConfig { data_dir: good.data_dir.clone(), ..config(elsewhere.path(), "kind: Broker") },
+        PlatformConfig { data_dir: good.data_dir.clone(), ..config(elsewhere.path(), unknown_broker) },
     ] {
         let error = Platform::start(bad).await.err().unwrap();
         assert!(error.is_configuration(), "{error}");

@@ -26,10 +26,7 @@ pub(super) struct WiredFunction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scale {
     /// As many as the lag asks for.
-    OnLag {
-        rules: Rules,
-        polling_interval: Duration,
-    },
+    OnLag { rules: Rules, polling_interval: Duration },
     /// Always the same number: a Deployment that no `ScaledObject` targets.
     Fixed(u32),
 }
@@ -44,42 +41,26 @@ pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>
             continue;
         }
         let Some(name) = function_name(deployment, known) else {
-            warnings.push(format!(
-                "Deployment {} is no function of this binary; it is not started",
-                deployment.name
-            ));
+            warnings.push(format!("Deployment {} is no function of this binary; it is not started", deployment.name));
             continue;
         };
         let Some(service) = service_of(manifests, deployment) else {
-            warnings.push(format!(
-                "no Service selects Deployment {}; it is not started",
-                deployment.name
-            ));
+            warnings.push(format!("no Service selects Deployment {}; it is not started", deployment.name));
             continue;
         };
         functions.push(WiredFunction {
             name: name.to_owned(),
             service: service.name.clone(),
-            environment: deployment
-                .containers
-                .first()
-                .map(literal_environment)
-                .unwrap_or_default(),
+            environment: deployment.containers.first().map(literal_environment).unwrap_or_default(),
             scale: scale(manifests, deployment),
         });
     }
     for scaled in &manifests.scaled_objects {
         let has_target = scaled.target.kind == "Deployment"
-            && manifests
-                .deployments
-                .iter()
-                .any(|deployment| deployment.name == scaled.target.name);
+            && manifests.deployments.iter().any(|deployment| deployment.name == scaled.target.name);
         if !has_target {
             let (kind, target) = (&scaled.target.kind, &scaled.target.name);
-            warnings.push(format!(
-                "ScaledObject {}: {kind} {target} is not run here",
-                scaled.name
-            ));
+            warnings.push(format!("ScaledObject {}: {kind} {target} is not run here", scaled.name));
         }
     }
     for job in &manifests.scaled_jobs {
@@ -94,30 +75,23 @@ fn scale(manifests: &Manifests, deployment: &Deployment) -> Scale {
         .iter()
         .find(|scaled| scaled.target.kind == "Deployment" && scaled.target.name == deployment.name);
     match scaled {
-        Some(scaled) => Scale::OnLag {
-            rules: Rules::from(scaled),
-            polling_interval: scaled.polling_interval,
-        },
+        Some(scaled) => Scale::OnLag { rules: Rules::from(scaled), polling_interval: scaled.polling_interval },
         None => Scale::Fixed(deployment.replicas.unwrap_or(1)),
     }
 }
 
 fn service_of<'a>(manifests: &'a Manifests, deployment: &Deployment) -> Option<&'a Service> {
-    manifests.services.iter().find(|service| {
-        manifests
-            .deployment_behind(service)
-            .is_some_and(|selected| selected.name == deployment.name)
-    })
+    manifests
+        .services
+        .iter()
+        .find(|service| manifests.deployment_behind(service).is_some_and(|selected| selected.name == deployment.name))
 }
 
 /// Tells which function a Deployment runs: by `function NAME` in its arguments, else by a container's name, else by
 /// its own.
 fn function_name<'a>(deployment: &Deployment, known: &[&'a str]) -> Option<&'a str> {
     let argued = deployment.containers.iter().filter_map(argued_name);
-    let named = deployment
-        .containers
-        .iter()
-        .map(|container| container.name.as_str());
+    let named = deployment.containers.iter().map(|container| container.name.as_str());
     let mut candidates = argued.chain(named).chain([deployment.name.name.as_str()]);
     candidates.find_map(|candidate| known.iter().copied().find(|name| *name == candidate))
 }
@@ -130,11 +104,7 @@ fn argued_name(container: &Container) -> Option<&str> {
 
 /// Variables with a value in the manifest; others come from secrets that a laptop does not have.
 fn literal_environment(container: &Container) -> Vec<(String, String)> {
-    container
-        .env
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
-        .collect()
+    container.env.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
 }
 
 #[cfg(test)]
@@ -173,9 +143,7 @@ spec:
 ";
 
     fn wired(texts: &[&str], known: &[&str]) -> (Vec<WiredFunction>, Vec<String>) {
-        let names: Vec<String> = (0..texts.len())
-            .map(|index| format!("{index}.yaml"))
-            .collect();
+        let names: Vec<String> = (0..texts.len()).map(|index| format!("{index}.yaml")).collect();
         let files = names.iter().map(String::as_str).zip(texts.iter().copied());
         wire(&Manifests::parse(files).unwrap(), known)
     }
@@ -184,32 +152,11 @@ spec:
     fn a_scaled_object_leads_to_a_function_and_its_service() {
         let (functions, warnings) = wired(&[FUNCTION, SCALED], &["loader"]);
         assert_eq!(warnings, Vec::<String>::new());
-        let [function] = &functions[..] else {
-            panic!("{functions:?}")
-        };
-        assert_eq!(
-            (function.name.as_str(), &function.service),
-            ("loader", &ObjectName::new("streamforge", "loader"))
-        );
-        assert_eq!(
-            function.environment,
-            [("STREAMFORGE_DEADLINE".to_owned(), "60s".to_owned())]
-        );
-        let Scale::OnLag {
-            rules,
-            polling_interval,
-        } = &function.scale
-        else {
-            panic!("{function:?}")
-        };
-        assert_eq!(
-            (
-                rules.max,
-                rules.triggers[0].lag_threshold,
-                polling_interval.as_secs()
-            ),
-            (4, 5, 2)
-        );
+        let [function] = &functions[..] else { panic!("{functions:?}") };
+        assert_eq!((function.name.as_str(), &function.service), ("loader", &ObjectName::new("streamforge", "loader")));
+        assert_eq!(function.environment, [("STREAMFORGE_DEADLINE".to_owned(), "60s".to_owned())]);
+        let Scale::OnLag { rules, polling_interval } = &function.scale else { panic!("{function:?}") };
+        assert_eq!((rules.max, rules.triggers[0].lag_threshold, polling_interval.as_secs()), (4, 5, 2));
     }
 
     #[test]
@@ -220,10 +167,7 @@ spec:
 
     #[test]
     fn arguments_name_the_function_of_a_shared_image() {
-        let shared = FUNCTION.replace(
-            "image: streamforge/loader:v1",
-            "args: [function, graph-builder]",
-        );
+        let shared = FUNCTION.replace("image: streamforge/loader:v1", "args: [function, graph-builder]");
         let (functions, _) = wired(&[&shared], &["loader", "graph-builder"]);
         assert_eq!(functions[0].name, "graph-builder");
     }

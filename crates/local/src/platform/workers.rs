@@ -48,11 +48,7 @@ impl Workers<'_> {
         for warning in warnings {
             warn!("{warning}");
         }
-        let mut started = Started {
-            pools: Vec::new(),
-            functions: Vec::new(),
-            counts: Vec::new(),
-        };
+        let mut started = Started { pools: Vec::new(), functions: Vec::new(), counts: Vec::new() };
         for function in functions {
             let pool = Pool::start(self.command(&function), function.service, endpoints.clone());
             started.counts.push((function.name.clone(), pool.counts()));
@@ -70,9 +66,7 @@ impl Workers<'_> {
 
     fn command(&self, function: &WiredFunction) -> WorkerCommand {
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let is_read = |name: &str| {
-            !name.starts_with(PREFIX) || functions::reads_variable(&function.name, name)
-        };
+        let is_read = |name: &str| !name.starts_with(PREFIX) || functions::reads_variable(&function.name, name);
         let mut environment = function.environment.clone();
         environment.retain(|(name, _)| is_read(name));
         // What the platform knows better than a manifest that is written for a cluster.

@@ -8,21 +8,11 @@ use crate::manifest::{PolicyKind, ScalingRules, SelectPolicy};
 pub(super) type Step = (Duration, i64);
 
 pub(super) fn longest_period(rules: &ScalingRules) -> Duration {
-    rules
-        .policies
-        .iter()
-        .map(|policy| policy.period)
-        .max()
-        .unwrap_or_default()
+    rules.policies.iter().map(|policy| policy.period).max().unwrap_or_default()
 }
 
 /// Returns the most workers that the policies allow.
-pub(super) fn ceiling(
-    rules: &ScalingRules,
-    current: u32,
-    steps: &VecDeque<Step>,
-    now: Duration,
-) -> u32 {
+pub(super) fn ceiling(rules: &ScalingRules, current: u32, steps: &VecDeque<Step>, now: Duration) -> u32 {
     let limits = limits(rules, current, steps, now, u32::saturating_add).into_iter();
     match rules.select_policy {
         SelectPolicy::Max => limits.max().unwrap_or(u32::MAX),
@@ -32,12 +22,7 @@ pub(super) fn ceiling(
 }
 
 /// Returns the fewest workers that the policies allow.
-pub(super) fn floor(
-    rules: &ScalingRules,
-    current: u32,
-    steps: &VecDeque<Step>,
-    now: Duration,
-) -> u32 {
+pub(super) fn floor(rules: &ScalingRules, current: u32, steps: &VecDeque<Step>, now: Duration) -> u32 {
     let limits = limits(rules, current, steps, now, u32::saturating_sub).into_iter();
     match rules.select_policy {
         SelectPolicy::Max => limits.min().unwrap_or(0),
@@ -55,9 +40,7 @@ fn limits(
     apply: fn(u32, u32) -> u32,
 ) -> Vec<u32> {
     let limit = |policy: &crate::manifest::ScalingPolicy| {
-        let recent = steps
-            .iter()
-            .filter(|(at, _)| now.saturating_sub(*at) < policy.period);
+        let recent = steps.iter().filter(|(at, _)| now.saturating_sub(*at) < policy.period);
         let moved: i64 = recent.map(|(_, step)| *step).sum();
         let start = u32::try_from((i64::from(current) - moved).max(0)).unwrap_or(u32::MAX);
         let change = match policy.kind {

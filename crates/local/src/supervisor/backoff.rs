@@ -19,11 +19,7 @@ pub(super) struct CrashLoop {
 impl CrashLoop {
     /// Notes the end of a worker that `lived` so long, and returns the delay before the next start.
     pub(super) fn note(&mut self, lived: Duration, now: Instant) -> Duration {
-        self.in_a_row = if lived >= HEALTHY {
-            1
-        } else {
-            self.in_a_row.saturating_add(1)
-        };
+        self.in_a_row = if lived >= HEALTHY { 1 } else { self.in_a_row.saturating_add(1) };
         let delay = delay(self.in_a_row);
         self.blocked_until = Some(now + delay);
         delay
@@ -52,13 +48,8 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest() {
-        let millis: Vec<u128> = [0, 1, 2, 3, 4, 7, 8, 9, u32::MAX]
-            .map(|n| delay(n).as_millis())
-            .to_vec();
-        assert_eq!(
-            millis,
-            [0, 0, 500, 1_000, 2_000, 16_000, 30_000, 30_000, 30_000]
-        );
+        let millis: Vec<u128> = [0, 1, 2, 3, 4, 7, 8, 9, u32::MAX].map(|n| delay(n).as_millis()).to_vec();
+        assert_eq!(millis, [0, 0, 500, 1_000, 2_000, 16_000, 30_000, 30_000, 30_000]);
     }
 
     #[test]
@@ -69,10 +60,7 @@ mod tests {
         for expected in [0, 500, 1_000] {
             assert_eq!(crash_loop.note(Duration::ZERO, now).as_millis(), expected);
         }
-        assert_eq!(
-            crash_loop.wait_until(now),
-            Some(now + Duration::from_secs(1))
-        );
+        assert_eq!(crash_loop.wait_until(now), Some(now + Duration::from_secs(1)));
         assert_eq!(crash_loop.note(HEALTHY, now), Duration::ZERO);
         assert_eq!(crash_loop.wait_until(now), None);
     }

@@ -62,9 +62,6 @@ mod tests {
         bound_at(&path, 4).unwrap();
         file.write_all(b"second").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
-        assert_eq!(
-            std::fs::read(folder.path().join("logs/loader.log.1")).unwrap(),
-            b"first"
-        );
+        assert_eq!(std::fs::read(folder.path().join("logs/loader.log.1")).unwrap(), b"first");
     }
 }

@@ -26,15 +26,8 @@ fn service() -> ObjectName {
     ObjectName::new("streamforge", "loader")
 }
 
-async fn until(
-    counts: &mut watch::Receiver<Counts>,
-    condition: impl Fn(&Counts) -> bool,
-) -> Counts {
-    let found = tokio::time::timeout(
-        Duration::from_secs(30),
-        counts.wait_for(|counts| condition(counts)),
-    )
-    .await;
+async fn until(counts: &mut watch::Receiver<Counts>, condition: impl Fn(&Counts) -> bool) -> Counts {
+    let found = tokio::time::timeout(Duration::from_secs(30), counts.wait_for(|counts| condition(counts))).await;
     *found.unwrap_or_else(|_| panic!("never seen")).unwrap()
 }
 
@@ -43,11 +36,7 @@ async fn workers_come_take_events_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let endpoints = Endpoints::default();
     let script = format!("echo $GREETING >&2; {ANNOUNCE} cat; echo bye >&2");
-    let pool = Pool::start(
-        command(folder.path(), &script),
-        service(),
-        endpoints.clone(),
-    );
+    let pool = Pool::start(command(folder.path(), &script), service(), endpoints.clone());
     let mut counts = pool.counts();
     assert!(endpoints.is_managed(&service()));
     pool.desired().send_replace(2);
@@ -55,10 +44,7 @@ async fn workers_come_take_events_and_go() {
     let lease = endpoints.pick(&service()).await;
     assert_eq!(lease.address(), SocketAddr::from(([127, 0, 0, 1], 41234)));
     pool.desired().send_replace(1);
-    until(&mut counts, |counts| {
-        counts.ready == 1 && counts.stopping == 0
-    })
-    .await;
+    until(&mut counts, |counts| counts.ready == 1 && counts.stopping == 0).await;
     let mut last = counts.clone();
     pool.shutdown().await;
     assert_eq!(*last.borrow_and_update(), Counts::default());
@@ -72,21 +58,11 @@ async fn a_worker_that_dies_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("died");
     // The first process dies as if killed; its successor lives.
-    let script = format!(
-        "{ANNOUNCE} [ -e '{0}' ] || {{ touch '{0}'; kill -9 $$; }}; cat",
-        flag.display()
-    );
-    let pool = Pool::start(
-        command(folder.path(), &script),
-        service(),
-        Endpoints::default(),
-    );
+    let script = format!("{ANNOUNCE} [ -e '{0}' ] || {{ touch '{0}'; kill -9 $$; }}; cat", flag.display());
+    let pool = Pool::start(command(folder.path(), &script), service(), Endpoints::default());
     let mut counts = pool.counts();
     pool.desired().send_replace(1);
-    until(&mut counts, |counts| {
-        counts.crashes == 1 && counts.ready == 1
-    })
-    .await;
+    until(&mut counts, |counts| counts.crashes == 1 && counts.ready == 1).await;
     pool.shutdown().await;
 }
 
@@ -94,25 +70,15 @@ async fn a_worker_that_dies_is_replaced() {
 async fn a_worker_that_cannot_start_is_tried_again_and_can_be_given_up() {
     let folder = tempfile::tempdir().unwrap();
     for script in ["exit 64", "echo nonsense; cat"] {
-        let pool = Pool::start(
-            command(folder.path(), script),
-            service(),
-            Endpoints::default(),
-        );
+        let pool = Pool::start(command(folder.path(), script), service(), Endpoints::default());
         let mut counts = pool.counts();
         pool.desired().send_replace(1);
         until(&mut counts, |counts| counts.crashes >= 2).await;
         pool.desired().send_replace(0);
-        until(&mut counts, |counts| {
-            counts.desired == 0 && counts.starting == 0
-        })
-        .await;
+        until(&mut counts, |counts| counts.desired == 0 && counts.starting == 0).await;
         pool.shutdown().await;
     }
-    let missing = WorkerCommand {
-        program: "/nonexistent".into(),
-        ..command(folder.path(), "")
-    };
+    let missing = WorkerCommand { program: "/nonexistent".into(), ..command(folder.path(), "") };
     let pool = Pool::start(missing, service(), Endpoints::default());
     pool.desired().send_replace(1);
     until(&mut pool.counts(), |counts| counts.crashes >= 1).await;

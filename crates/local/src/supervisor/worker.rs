@@ -81,15 +81,9 @@ impl Worker {
         let started = Instant::now();
         let ending = match self.supervise().await {
             Ok(ending) => ending,
-            Err(reason) => Ending::Crashed {
-                reason,
-                lived: started.elapsed(),
-            },
+            Err(reason) => Ending::Crashed { reason, lived: started.elapsed() },
         };
-        Exit {
-            id: self.id,
-            ending,
-        }
+        Exit { id: self.id, ending }
     }
 
     /// Returns how the worker ended, or why it ended unasked.
@@ -97,10 +91,7 @@ impl Worker {
         let mut child = self.spawn()?;
         // The worker drains when this pipe closes, which the system does too if the platform is killed.
         let lifeline = child.stdin.take();
-        let stdout = child
-            .stdout
-            .take()
-            .ok_or("its standard output is not a pipe")?;
+        let stdout = child.stdout.take().ok_or("its standard output is not a pipe")?;
         let mut lines = BufReader::new(stdout).lines();
         let announced = tokio::select! {
             announced = tokio::time::timeout(self.command.start_timeout, announcement(&mut lines)) => announced,
@@ -115,21 +106,13 @@ impl Worker {
             Err(_) => {
                 let seconds = self.command.start_timeout.as_secs();
                 return Err(self
-                    .describe_failed_start(
-                        &mut child,
-                        &format!("it did not listen within {seconds} s"),
-                    )
+                    .describe_failed_start(&mut child, &format!("it did not listen within {seconds} s"))
                     .await);
             }
         };
         info!(function = %self.command.name, worker = self.id, %address, pid = child.id(), "worker ready");
         // The pool may be gone during a shutdown; it then stops this worker anyway.
-        self.ready
-            .send(Ready {
-                id: self.id,
-                address,
-            })
-            .ok();
+        self.ready.send(Ready { id: self.id, address }).ok();
         let status = loop {
             tokio::select! {
                 status = child.wait() => break Some(status),
@@ -147,20 +130,15 @@ impl Worker {
 
     fn spawn(&self) -> Result<Child, String> {
         let command = &self.command;
-        let log = log::open(&command.log)
-            .map_err(|error| format!("failed to open `{}`: {error}", command.log.display()))?;
+        let log =
+            log::open(&command.log).map_err(|error| format!("failed to open `{}`: {error}", command.log.display()))?;
         let mut process = Command::new(&command.program);
         for name in &command.without {
             process.env_remove(name);
         }
         process
             .args(&command.arguments)
-            .envs(
-                command
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
+            .envs(command.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -191,8 +169,8 @@ async fn announcement(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<Socke
 
 fn parse_announcement(line: &str) -> Result<SocketAddr, String> {
     let shown: String = line.chars().take(80).collect();
-    let announcement: Announcement = serde_json::from_str(line)
-        .map_err(|error| format!("its announcement `{shown}` is not valid: {error}"))?;
+    let announcement: Announcement =
+        serde_json::from_str(line).map_err(|error| format!("its announcement `{shown}` is not valid: {error}"))?;
     Ok(announcement.listening)
 }
 
@@ -213,17 +191,9 @@ mod tests {
     #[test]
     fn only_an_address_announces_a_worker() {
         let line = r#"{"listening":"127.0.0.1:41234","metrics":"127.0.0.1:41235"}"#;
-        assert_eq!(
-            parse_announcement(line),
-            Ok("127.0.0.1:41234".parse().unwrap())
-        );
+        assert_eq!(parse_announcement(line), Ok("127.0.0.1:41234".parse().unwrap()));
         for line in ["", "hello", "{}", r#"{"listening":"nowhere"}"#] {
-            assert!(
-                parse_announcement(line)
-                    .unwrap_err()
-                    .contains("announcement"),
-                "{line}"
-            );
+            assert!(parse_announcement(line).unwrap_err().contains("announcement"), "{line}");
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use graph_builder::GraphBuilder;
 use queue_manager::document::{Work, Workflow};
 use serde::Serialize;
 use serde_json::Value;
 use streamforge_events::{SeriesId, SeriesKind, TimeRange, rfc3339};
+use streamforge_function::Function as _;
 use streamforge_store::{Edge, Store};
 
 use super::super::{
@@ -82,12 +84,9 @@ impl Report {
                 }
             }
         }
-        if workflow.stages.iter().any(|stage| stage.function == "graph-builder")
-            && let Some(graph) = store.graph(None).await?
-        {
-            report.edges = graph.edges;
-            report.edges.sort_by(|a, b| b.correlation.abs().total_cmp(&a.correlation.abs()));
-            report.edges.truncate(SHOWN_EDGES);
+        let builds_graph = workflow.stages.iter().any(|stage| stage.function == GraphBuilder::NAME);
+        if builds_graph {
+            report.edges = strongest_edges(store, range).await?;
         }
         Ok(report)
     }
@@ -144,6 +143,19 @@ impl Report {
         output::line(&format!("  streamforge queues show --data-dir {folder} {}", self.queue_id))?;
         Ok(())
     }
+}
+
+/// Reads the strongest edges of the newest graph of this range.
+async fn strongest_edges(store: &dyn Store, range: Option<TimeRange>) -> Result<Vec<Edge>, Failure> {
+    let graphs = store.graphs().await?;
+    let Some(newest) = graphs.iter().find(|graph| Some(graph.range) == range) else {
+        return Ok(Vec::new());
+    };
+    let graph = store.graph(Some(&newest.id)).await?;
+    let mut edges = graph.map(|graph| graph.edges).unwrap_or_default();
+    edges.sort_by(|left, right| right.correlation.abs().total_cmp(&left.correlation.abs()));
+    edges.truncate(SHOWN_EDGES);
+    Ok(edges)
 }
 
 /// The kinds of series that the workflow loads, each once, in the order of its stages.
