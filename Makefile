@@ -42,7 +42,8 @@ format: ## Format the code
 	cargo fmt --all
 
 bench: build ## Measure: klines from exchange to store, start and memory of a function
-	cargo run --locked --release -q -p xtask -- bench
+	cargo build --locked --release -p loader-api-candles -p xtask
+	EXCHANGE=$(EXCHANGE) $(CARGO_TARGET_DIR)/release/xtask bench
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local
