@@ -9,6 +9,7 @@ mod readers;
 mod schema;
 mod series;
 mod trades;
+mod turn;
 mod workflows;
 mod writer;
 
@@ -21,6 +22,7 @@ use tokio::task::spawn_blocking;
 
 use crate::Error;
 use readers::Readers;
+use turn::Turn;
 use writer::Writer;
 
 /// A store in one `SQLite` file.
@@ -43,12 +45,13 @@ impl SqliteStore {
     }
 
     fn open_blocking(path: &Path) -> Result<Self, Error> {
-        let connection = schema::open_for_writing(path)?;
-        let writer = Writer::start(connection, path).map_err(|error| Error::File {
-            action: "start the writer of",
-            path: PathBuf::from(path),
-            source: Arc::new(error),
-        })?;
+        let fail = |action| move |error| Error::File { action, path: PathBuf::from(path), source: Arc::new(error) };
+        let turn = Turn::open(path)?;
+        let connection = {
+            let taken = turn.take().map_err(fail("lock"))?;
+            schema::open_for_writing(path, &taken)?
+        };
+        let writer = Writer::start(connection, turn, path).map_err(fail("start the writer of"))?;
         Ok(Self { writer, readers: Readers::new(path) })
     }
 }

@@ -1,15 +1,13 @@
 //! The tables of the store and how a connection to them is opened.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::failure::{Failure, database_error};
+use super::{
+    failure::{Failure, database_error},
+    turn::Taken,
+};
 use crate::Error;
 
 /// Marks the file as a store (`SFst`), so that another `SQLite` file given by mistake is refused.
@@ -111,10 +109,10 @@ const TABLES: &str = "
     CREATE INDEX graph_edges_to ON graph_edges (graph_id, to_symbol);
 ";
 
-/// Opens the store for writing and creates its folder, file and tables where there are none.
-pub(super) fn open_for_writing(path: &Path) -> Result<Connection, Error> {
-    // The switch to WAL does not wait for locks, so processes that open the same store take turns.
-    let _turn = take_turn(path)?;
+/// Opens the store for writing and creates its file and tables where there are none.
+///
+/// The caller holds the turn, since the switch to WAL does not wait for locks.
+pub(super) fn open_for_writing(path: &Path, _: &Taken<'_>) -> Result<Connection, Error> {
     let mut connection = connect(path).map_err(|error| database_error(error, path))?;
     prepare(&mut connection, path).map_err(|failure| failure.into_error(path))?;
     Ok(connection)
@@ -128,19 +126,6 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         Ok(connection)
     };
     open().map_err(|error| database_error(error, path))
-}
-
-fn take_turn(path: &Path) -> Result<File, Error> {
-    let fail = |action, path: PathBuf| move |error| Error::File { action, path, source: Arc::new(error) };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(fail("create the folder", folder.to_owned()))?;
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
-    let file = File::create(&lock_path).map_err(fail("create", lock_path.clone()))?;
-    file.lock().map_err(fail("lock", lock_path))?;
-    Ok(file)
 }
 
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {

@@ -9,7 +9,10 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::failure::{Failure, database_error};
+use super::{
+    failure::{Failure, database_error},
+    turn::Turn,
+};
 use crate::Error;
 
 /// How many jobs may wait; callers beyond wait for room.
@@ -24,12 +27,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, io::Error> {
+    pub(super) fn start(connection: Connection, turn: Turn, path: &Path) -> Result<Self, io::Error> {
         let (jobs, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let path = path.to_owned();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_until_closed(connection, &path, waiting))?;
+            .spawn(move || write_until_closed(connection, &turn, &path, waiting))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -105,8 +108,13 @@ where
     }
 }
 
-fn write_until_closed(mut connection: Connection, path: &Path, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+fn write_until_closed(mut connection: Connection, turn: &Turn, path: &Path, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = waiting.blocking_recv() {
+        let taken = turn.take();
+        if let Err(error) = &taken {
+            // SQLite's own lock still keeps writers apart, only less fairly.
+            tracing::warn!(%error, "the turn to write could not be taken");
+        }
         let mut rows = first.rows();
         let mut jobs = vec![first];
         while rows < MAX_TRANSACTION_ROWS
@@ -116,6 +124,7 @@ fn write_until_closed(mut connection: Connection, path: &Path, mut waiting: mpsc
             jobs.push(job);
         }
         let transaction = write(&mut connection, &mut jobs).map_err(|error| database_error(error, path));
+        drop(taken);
         for job in jobs {
             job.answer(transaction.clone(), path);
         }
