@@ -1,11 +1,11 @@
 # Build output, tools and demo data live in one folder outside the working tree.
-export STREAMFORGE_CACHE ?= $(HOME)/.cache/streamforge
-export CARGO_TARGET_DIR ?= $(STREAMFORGE_CACHE)/target
+CACHE ?= $(HOME)/.cache/streamforge
+export CARGO_TARGET_DIR ?= $(CACHE)/target
 RECORDED := ../shared/data/klines_native/15m_2024-12-30_2026-04-30
 EXCHANGE ?= $(if $(wildcard $(RECORDED)),replay:$(RECORDED),synthetic:42)
-DEMO_DATA ?= $(STREAMFORGE_CACHE)/demo
+DEMO_DATA ?= $(CACHE)/demo
 STREAMFORGE := $(CARGO_TARGET_DIR)/release/streamforge
-DENY := $(STREAMFORGE_CACHE)/tools/bin/cargo-deny
+DENY := $(CACHE)/tools/bin/cargo-deny
 
 .PHONY: help setup build demo test lint format bench install
 .DEFAULT_GOAL := help
@@ -16,10 +16,10 @@ help: ## Show what can be made
 setup: ## Install what building needs: a C compiler and the pinned Rust toolchain
 	@command -v cc >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends build-essential; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
-	@mkdir -p $(STREAMFORGE_CACHE)
+	@mkdir -p $(CACHE)
 
-build: setup ## Build the release binary
-	cargo build --locked --release -p streamforge-local
+build: setup ## Build the release binaries
+	cargo build --locked --release --workspace --bins
 
 demo: build ## Load ten symbols of 15-minute klines over a year, store them and build their graph
 	@rm -rf $(DEMO_DATA)
@@ -36,13 +36,12 @@ lint: setup $(DENY) ## Check format, lints, documentation and dependencies
 	$(DENY) --log-level error --all-features check bans licenses sources
 
 $(DENY):
-	cargo install --locked --quiet cargo-deny@0.20.2 --root $(STREAMFORGE_CACHE)/tools
+	cargo install --locked --quiet cargo-deny@0.20.2 --root $(CACHE)/tools
 
 format: ## Format the code
 	cargo fmt --all
 
 bench: build ## Measure: klines from exchange to store, start and memory of a function
-	cargo build --locked --release -p loader-api-candles -p xtask
 	EXCHANGE=$(EXCHANGE) $(CARGO_TARGET_DIR)/release/xtask bench
 
 install: ## Install the binary for this user

@@ -62,8 +62,9 @@ fn one(program: &Path) -> Result<(Duration, u32)> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let process = Process(child);
+    let mut process = Process(child);
     let answer = loop {
+        ensure!(process.0.try_wait()?.is_none(), "{FUNCTION} ended before it answered");
         ensure!(started.elapsed() < PATIENCE, "{FUNCTION} did not answer");
         match ask(port) {
             Ok(answer) if !answer.is_empty() => break answer,

@@ -1,0 +1,93 @@
+//! What a run leaves behind, as far as it must not depend on who was killed.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use serde_json::Value;
+use streamforge_bus::{Bus, SqliteBus};
+use streamforge_events::EventType;
+
+use crate::support::{Exchange, Folder};
+
+const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
+const INTERVAL: &str = "1m";
+const ROWS: u64 = 3 * 24 * 60;
+
+/// How late each answer of the exchange is, so that a run has a middle.
+const DELAY: Duration = Duration::from_millis(120);
+
+/// Report, klines and graph of a run.
+pub(crate) struct Outcome {
+    report: Value,
+    klines: Vec<String>,
+    graph: Value,
+    /// Requests that a calm run sends to the exchange.
+    pub(crate) requests: u64,
+}
+
+pub(crate) fn exchange() -> Exchange {
+    Exchange::start(DELAY)
+}
+
+pub(crate) fn request(folder: &Folder) -> String {
+    folder.request(&SYMBOLS, INTERVAL, "2026-03-01:2026-03-03")
+}
+
+impl Outcome {
+    /// A run that nobody disturbs.
+    pub(crate) fn calm() -> Self {
+        let (folder, exchange) = (Folder::new(), exchange());
+        let report = folder.run(&request(&folder), exchange.url());
+        assert_eq!(report["records_written"], 3 * ROWS);
+        for symbol in SYMBOLS {
+            let coverage = &report["coverage"][symbol];
+            assert_eq!((coverage["rows"].as_u64(), coverage["gaps"].as_array().map(Vec::len)), (Some(ROWS), Some(0)));
+        }
+        Self::read(&folder, &report, exchange.requests())
+    }
+
+    /// Reads what is left behind, after checking that the workflow ended once and that no event was given up.
+    pub(crate) fn read(folder: &Folder, report: &Value, requests: u64) -> Self {
+        let mut report = report.clone();
+        report["seconds"] = Value::Null;
+        let workflows = folder.workflows();
+        assert_eq!(workflows.len(), 1, "{workflows:?}");
+        assert_eq!(workflows[0]["status"], "finished");
+        assert_eq!(folder.dead_letters(), Vec::<Value>::new());
+        assert_eq!(ends(&folder.path("data/bus.db")).len(), 1, "the workflow finished once");
+        let mut graph = folder.graph();
+        // The time of the command that built it.
+        graph["version"] = Value::Null;
+        let klines = SYMBOLS.map(|symbol| folder.candles(symbol, INTERVAL)).to_vec();
+        Self { report, klines, graph, requests }
+    }
+
+    /// Fails unless the other run left the same behind, byte for byte.
+    pub(crate) fn assert_same(&self, other: &Self, round: &str) {
+        assert_eq!(self.report, other.report, "{round}");
+        assert_eq!(self.graph, other.graph, "{round}");
+        assert!(self.klines == other.klines, "{round}: the klines differ");
+    }
+}
+
+/// Ids of the events that told the end; an event that was delivered or published twice keeps its id.
+fn ends(log: &Path) -> BTreeSet<Vec<u8>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bus = SqliteBus::open(log).unwrap();
+        let topic = EventType::WorkflowFinished.topic().to_string();
+        let mut ids = BTreeSet::new();
+        for (partition, end) in (0..).zip(bus.end_offsets(&topic).await.unwrap()) {
+            let mut next = 0;
+            while next < end {
+                for stored in bus.read(&topic, partition, next, 1000, usize::MAX).await.unwrap() {
+                    next = stored.offset + 1;
+                    let header = |name: &str| stored.record.header(name).map(<[u8]>::to_vec);
+                    if header("ce_type").as_deref() == Some(EventType::WorkflowFinished.as_str().as_bytes()) {
+                        ids.insert(header("ce_id").unwrap());
+                    }
+                }
+            }
+        }
+        ids
+    })
+}

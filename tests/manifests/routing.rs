@@ -1,0 +1,166 @@
+//! Every event comes to a function that accepts it, every function gets what it accepts, and nothing turns in circles.
+//!
+//! The Triggers are followed as an event would follow them, from the Broker of its type's topic.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+
+use arango_connector::Connector;
+use dummy_service::Dummy;
+use graph_builder::GraphBuilder;
+use loader_api_candles::CandleLoader;
+use loader_api_trades::TradeLoader;
+use queue_manager::QueueManager;
+use streamforge_events::EventType;
+use streamforge_function::{Function, test_util::config};
+use streamforge_local::{
+    functions,
+    manifest::{Destination, Manifests, ObjectName},
+    message::Message,
+};
+
+use crate::{assert_finds, assert_sound, tree::Tree};
+
+/// What a function's host answers where the function does not accept it.
+const ANSWERED_BY_HOST: [EventType; 2] = [EventType::ControlStop, EventType::ControlPing];
+
+/// Types that no function reads, and who does.
+const READ_ELSEWHERE: [(EventType, &str); 1] = [(EventType::WorkflowFinished, "the live feeds of the API")];
+
+#[test]
+fn every_event_comes_to_a_function_that_accepts_it() {
+    assert_sound(problems);
+}
+
+#[test]
+fn an_event_that_goes_astray_is_found() {
+    let klines = "        - exact: {type: io.streamforge.klines.loaded.v1}\n";
+    let circle = "  filters:\n    - exact: {target: dummy-service}\n    - prefix: {type: io.streamforge.control.}\n  subscriber:\n    ref:\n      apiVersion: eventing.knative.dev/v1\n      kind: Broker\n      name: dummy-service";
+    assert_finds(
+        problems,
+        &[
+            ("triggers/arango-connector.yaml", klines, "", "klines.loaded"),
+            ("triggers/arango-connector.yaml", "klines.loaded.v1", "klines.load.v1", "klines.loaded"),
+            ("triggers/dummy-service.yaml", "{target: dummy-service}", "{target: graph-builder}", "dummy-service"),
+            (
+                "triggers/dummy-service.yaml",
+                circle,
+                &circle.replace("name: dummy", "name: queue").replace("queue-service", "queue-control"),
+                "circle",
+            ),
+            ("triggers/queue-manager.yaml", "type: io.streamforge.queue.reported.v1", "type: \"\"", "does not accept"),
+            ("triggers/queue-manager.yaml", "broker: workflows", "broker: market-data", "workflow.requested"),
+            (
+                "triggers/graph-builder.yaml",
+                "- prefix: {type: io.streamforge.control.}",
+                "- prefix: {type: io.streamforge.control.p}",
+                "control.start",
+            ),
+        ],
+    );
+}
+
+fn problems(tree: &Tree) -> Vec<String> {
+    let manifests = &tree.manifests;
+    let mut problems = Vec::new();
+    let mut delivered: BTreeMap<String, BTreeSet<EventType>> = BTreeMap::new();
+    for kind in EventType::ALL {
+        let mut readers = 0;
+        for target in functions::NAMES {
+            let journey = follow(manifests, kind, target);
+            problems.extend(journey.circle.map(|broker| format!("{kind} runs in a circle through Broker {broker}")));
+            let is_command = kind.topic() == streamforge_events::Topic::QueueControl;
+            if is_command && journey.services.iter().any(|name| name != target) {
+                problems.push(format!("{kind} for {target} comes to {:?}", journey.services));
+            }
+            readers += journey.services.len();
+            for name in journey.services {
+                delivered.entry(name).or_default().insert(kind);
+            }
+        }
+        let elsewhere = READ_ELSEWHERE.iter().find(|(other, _)| *other == kind);
+        match elsewhere {
+            None if readers == 0 => problems.push(format!("{kind} has no reader")),
+            Some((_, reader)) if readers > 0 => {
+                problems.push(format!("{kind} is read by a function, not just by {reader}"));
+            }
+            _ => {}
+        }
+    }
+    for (name, accepted) in accepted() {
+        let delivered = delivered.remove(*name).unwrap_or_default();
+        let is_welcome = |kind: &&EventType| accepted.contains(kind) || ANSWERED_BY_HOST.contains(kind);
+        let unwelcome = delivered.iter().filter(|kind| !is_welcome(kind));
+        problems.extend(unwelcome.map(|kind| format!("{name} gets {kind}, which it does not accept")));
+        let missing = accepted.iter().filter(|kind| !delivered.contains(kind));
+        problems.extend(missing.map(|kind| format!("{name} accepts {kind}, which never comes to it")));
+    }
+    problems.extend(delivered.into_keys().map(|name| format!("events come to {name}, which is no function")));
+    problems
+}
+
+/// Where an event ends.
+#[derive(Default)]
+struct Journey {
+    services: Vec<String>,
+    /// A Broker that it passed twice.
+    circle: Option<String>,
+}
+
+fn follow(manifests: &Manifests, kind: EventType, target: &str) -> Journey {
+    let mut message = Message::default();
+    message.set("type", kind.as_str());
+    message.set("target", target);
+    let mut journey = Journey::default();
+    let mut passed: BTreeSet<String> = BTreeSet::new();
+    let mut ahead = vec![kind.topic().to_string()];
+    while let Some(broker) = ahead.pop() {
+        if !passed.insert(broker.clone()) {
+            journey.circle = Some(broker);
+            break;
+        }
+        for trigger in &manifests.triggers {
+            if trigger.broker.name != broker || !trigger.filter.matches(&message) {
+                continue;
+            }
+            match &trigger.subscriber {
+                Destination::Service { name: ObjectName { name, .. }, .. } => journey.services.push(name.clone()),
+                Destination::Broker(next) => ahead.push(next.name.clone()),
+                Destination::KafkaSink(_) | Destination::Uri(_) => {}
+            }
+        }
+    }
+    journey
+}
+
+/// What each function accepts, asked once: the functions want a store, which costs more than the checks.
+fn accepted() -> &'static [(&'static str, &'static [EventType])] {
+    static ACCEPTED: OnceLock<Vec<(&'static str, &'static [EventType])>> = OnceLock::new();
+    ACCEPTED.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("there is a runtime");
+        runtime.block_on(ask())
+    })
+}
+
+async fn ask() -> Vec<(&'static str, &'static [EventType])> {
+    fn entry<F: Function>(function: &F) -> (&'static str, &'static [EventType]) {
+        (F::NAME, function.accepts())
+    }
+    let folder = tempfile::tempdir().expect("there is room for a store");
+    let url = format!("sqlite://{}", folder.path().join("store.db").display());
+    let config = config(&[("STREAMFORGE_STORE_URL", &url)], &[]);
+    let built = "the function is built from a sound configuration";
+    let entries = vec![
+        entry(&Connector::from_config(&config).await.expect(built)),
+        entry(&Dummy::from_config(&config).await.expect(built)),
+        entry(&GraphBuilder::from_config(&config).await.expect(built)),
+        entry(&CandleLoader::from_config(&config).await.expect(built)),
+        entry(&TradeLoader::from_config(&config).await.expect(built)),
+        entry(&QueueManager::from_config(&config).await.expect(built)),
+    ];
+    let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, functions::NAMES, "the functions of the binary");
+    entries
+}

@@ -1,0 +1,128 @@
+//! Each stage scales on the lag of its own consumer group, as far as its order of delivery lets it.
+
+use streamforge_local::manifest::{DeliveryOrder, Destination, KafkaTrigger, Manifests, ScaledObject, Trigger};
+
+use crate::{assert_finds, assert_sound, tree::Tree};
+
+#[test]
+fn every_stage_scales_on_its_own_lag() {
+    assert_sound(problems);
+}
+
+#[test]
+fn a_stage_that_scales_wrongly_is_found() {
+    let file = "scaledobjects/queue-manager.yaml";
+    let group = "consumerGroup: knative-trigger-streamforge-arango-connector";
+    assert_finds(
+        problems,
+        &[
+            ("scaledobjects/arango-connector.yaml", group, "consumerGroup: arango-connector", "no Trigger"),
+            ("scaledobjects/arango-connector.yaml", "topic: market-data", "topic: workflows", "its Broker's topic"),
+            ("scaledobjects/arango-connector.yaml", "    name: arango-connector", "    name: connector", "target"),
+            ("scaledobjects/arango-connector.yaml", "    name: arango-connector", "    name: dummy-service", "target"),
+            ("scaledobjects/arango-connector.yaml", "minReplicaCount: 0", "minReplicaCount: 1", "zero"),
+            ("scaledobjects/arango-connector.yaml", "pollingInterval: 2", "pollingInterval: 30", "pollingInterval"),
+            (
+                "scaledobjects/graph-builder.yaml",
+                "allowIdleConsumers: \"true\"",
+                "excludePersistentLag: \"true\"",
+                "idle",
+            ),
+            (file, "limitToPartitionsWithLag: \"true\"", "excludePersistentLag: \"true\"", "limitToPartitionsWithLag"),
+            (file, "maxReplicaCount: 3", "maxReplicaCount: 13", "partitions"),
+            ("triggers/queue-manager.yaml", "delivery.order: ordered", "delivery.order: unordered", "unordered"),
+            (
+                "knative/graph-builder.yaml",
+                "spec:\n  selector:\n    matchLabels",
+                "spec:\n  replicas: 1\n  selector:\n    matchLabels",
+                "replicas",
+            ),
+            ("scaledobjects/dummy-service.yaml", "kind: ScaledObject", "kind: ScaledThing", "scales nothing"),
+        ],
+    );
+}
+
+fn problems(tree: &Tree) -> Vec<String> {
+    let manifests = &tree.manifests;
+    let mut problems = Vec::new();
+    for scaled in &manifests.scaled_objects {
+        let mut found = bounds(scaled, manifests);
+        found.extend(scaled.triggers.iter().flat_map(|lag| lag_problems(scaled, lag, manifests)));
+        problems.extend(found.into_iter().map(|problem| format!("ScaledObject {}: {problem}", scaled.name)));
+    }
+    let groups: Vec<&str> = manifests
+        .scaled_objects
+        .iter()
+        .flat_map(|scaled| &scaled.triggers)
+        .map(|lag| lag.consumer_group.as_str())
+        .collect();
+    let served = manifests.triggers.iter().filter(|trigger| matches!(trigger.subscriber, Destination::Service { .. }));
+    let unscaled = served.filter(|trigger| !groups.contains(&trigger.group().as_str()));
+    problems.extend(unscaled.map(|trigger| format!("Trigger {}: its lag scales nothing", trigger.name)));
+    problems
+}
+
+fn bounds(scaled: &ScaledObject, manifests: &Manifests) -> Vec<String> {
+    let mut found = Vec::new();
+    if scaled.polling_interval.as_secs() > 5 {
+        found.push(format!(
+            "pollingInterval is {:?}, every event would wait that long for a worker",
+            scaled.polling_interval
+        ));
+    }
+    if scaled.min_replica_count > 0 {
+        found.push("minReplicaCount must be zero: an idle stage costs nothing".to_owned());
+    }
+    match manifests.deployments.iter().find(|deployment| deployment.name == scaled.target.name) {
+        None => found.push(format!("its target {} is not there", scaled.target.name)),
+        Some(deployment) if deployment.replicas.is_some() => {
+            found.push(format!("Deployment {} has replicas, which would undo scaling at every sync", deployment.name));
+        }
+        Some(_) => {}
+    }
+    if scaled.triggers.is_empty() {
+        found.push("it follows no lag".to_owned());
+    }
+    found
+}
+
+fn lag_problems(scaled: &ScaledObject, lag: &KafkaTrigger, manifests: &Manifests) -> Vec<String> {
+    let group = &lag.consumer_group;
+    let Some(trigger) = manifests.triggers.iter().find(|trigger| trigger.group() == *group) else {
+        return vec![format!("{group} is the group of no Trigger")];
+    };
+    let mut found = Vec::new();
+    let topic = manifests.broker(&trigger.broker).map(|broker| broker.topic.clone());
+    if topic.is_none() || lag.topic != topic {
+        found.push(format!("{group} reads {topic:?}, its Broker's topic, and not {:?}", lag.topic));
+    }
+    if !feeds(trigger, scaled, manifests) {
+        found.push(format!("its target is not what {group} delivers to"));
+    }
+    let is_ordered = trigger.order == DeliveryOrder::Ordered;
+    if is_ordered != lag.limit_to_partitions_with_lag {
+        found.push(format!("{group} is {}, limitToPartitionsWithLag does not say so", order(is_ordered)));
+    }
+    if is_ordered == lag.allow_idle_consumers {
+        found.push(format!("{group} is {}, allowIdleConsumers does not say so: idle workers", order(is_ordered)));
+    }
+    let topic = topic.and_then(|name| manifests.topics.iter().find(|topic| topic.topic == name));
+    let partitions = topic.map_or(0, |topic| topic.partitions);
+    if is_ordered && scaled.max_replica_count > partitions {
+        let most = scaled.max_replica_count;
+        found.push(format!("{group} is ordered: {most} workers share {partitions} partitions"));
+    }
+    found
+}
+
+/// Whether the Trigger's events go to what is scaled.
+fn feeds(trigger: &Trigger, scaled: &ScaledObject, manifests: &Manifests) -> bool {
+    let Destination::Service { name, .. } = &trigger.subscriber else { return false };
+    let service = manifests.services.iter().find(|service| service.name == *name);
+    let deployment = service.and_then(|service| manifests.deployment_behind(service));
+    deployment.is_some_and(|deployment| deployment.name == scaled.target.name)
+}
+
+fn order(is_ordered: bool) -> &'static str {
+    if is_ordered { "ordered" } else { "unordered" }
+}

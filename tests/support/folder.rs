@@ -1,0 +1,92 @@
+//! A data folder of a test's own, and the commands that work on it.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Ended, Running};
+
+/// A temporary folder with a data folder in it.
+pub(crate) struct Folder {
+    root: TempDir,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self { root: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub(crate) fn data(&self) -> String {
+        self.path("data").display().to_string()
+    }
+
+    /// Writes a file beside the data folder and returns its path.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("the root is above")).expect("a folder");
+        fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    }
+
+    /// Writes a request for these symbols and days: loader, connector and graph.
+    pub(crate) fn request(&self, symbols: &[&str], interval: &str, days: &str) -> String {
+        let kind = format!("api_candles_{interval}");
+        let requests = json!([
+            {"target": "loader-producer", "type": kind},
+            {"target": "arango-connector", "type": kind},
+            {"target": "graph-builder", "type": "gnn_graph"},
+        ]);
+        let request = json!({"symbols": symbols, "time_range": days, "requests": requests});
+        let name = format!("{interval}-{}.json", days.replace(':', "-"));
+        self.write(&name, request.to_string())
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(&[arguments, &["--json", "--data-dir", &self.data()]].concat())
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).wait()
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let ended = self.command(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.last_json()
+    }
+
+    /// Runs a request to its end, which must be a good one, and returns the report.
+    pub(crate) fn run(&self, request: &str, exchange: &str) -> Value {
+        self.json(&["run", request, "--exchange", exchange])
+    }
+
+    /// Returns the stored klines, one row of twelve fields a line.
+    pub(crate) fn candles(&self, symbol: &str, interval: &str) -> String {
+        let arguments = ["export", "candles", "--symbol", symbol, "--interval", interval, "--format", "ndjson"];
+        self.command(&arguments).succeeded()
+    }
+
+    pub(crate) fn graph(&self) -> Value {
+        self.json(&["export", "graph"])
+    }
+
+    pub(crate) fn workflows(&self) -> Vec<Value> {
+        list(self.json(&["queues", "list"]))
+    }
+
+    pub(crate) fn dead_letters(&self) -> Vec<Value> {
+        list(self.json(&["dead-letters", "list"]))
+    }
+}
+
+fn list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(list) => list,
+        other => panic!("not a list: {other}"),
+    }
+}

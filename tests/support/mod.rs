@@ -1,0 +1,34 @@
+//! What the end-to-end tests share: the binary, its processes and folders, an exchange, waiting.
+
+mod binary;
+mod exchange;
+mod folder;
+mod http;
+mod process;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) use exchange::Exchange;
+pub(crate) use folder::Folder;
+pub(crate) use http::Answer;
+pub(crate) use process::{Ended, Running};
+
+/// Longer than anything here takes; only a hang reaches it.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Looks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
+        thread::sleep(PAUSE);
+    }
+}

@@ -1,0 +1,103 @@
+//! The pages about the environment and the metrics say what the code says, no more and no less.
+
+use std::collections::BTreeSet;
+
+use arango_connector::Connector;
+use clap::CommandFactory as _;
+use dummy_service::{Behaviour, Dummy};
+use graph_builder::GraphBuilder;
+use loader_api_candles::CandleLoader;
+use loader_api_trades::TradeLoader;
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use queue_manager::{ApiService, QueueManager};
+use serde_json::json;
+use streamforge_events::{Envelope, Event, EventType};
+use streamforge_function::{Function, METRICS, Setting, VARIABLES, test_util::TestIngress};
+use streamforge_local::cli::Cli;
+
+use crate::{assert_none, markdown::coded_rows, text};
+
+#[test]
+fn every_environment_variable_is_explained() {
+    let settings: [&[Setting]; 8] = [
+        VARIABLES,
+        Connector::SETTINGS,
+        Dummy::SETTINGS,
+        GraphBuilder::SETTINGS,
+        CandleLoader::SETTINGS,
+        TradeLoader::SETTINGS,
+        QueueManager::SETTINGS,
+        ApiService::SETTINGS,
+    ];
+    let expected: Vec<(String, String)> = settings.concat().iter().map(variable).chain(arguments()).collect();
+    assert_none(&differences("docs/environment.md", &expected));
+}
+
+#[tokio::test]
+async fn every_metric_is_explained() {
+    let host = METRICS.iter().map(|metric| {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let row = format!("| `{}` | {} | {} |", metric.name, or_dash(&labels.join(", ")), metric.description);
+        (metric.name.to_owned(), row)
+    });
+    let own = metrics_of_the_dummy().await.into_iter().map(|name| (name.clone(), format!("| `{name}` |")));
+    assert_none(&differences("docs/metrics.md", &host.chain(own).collect::<Vec<_>>()));
+}
+
+fn variable(setting: &Setting) -> (String, String) {
+    let default = setting.default.map(|value| format!("`{value}`")).unwrap_or_default();
+    let row = format!("| `{}` | {} | {} | {} |", setting.name, setting.unit, or_dash(&default), setting.description);
+    (setting.name.to_owned(), row)
+}
+
+/// Variables that stand for an argument of the command line.
+fn arguments() -> Vec<(String, String)> {
+    let mut names = BTreeSet::new();
+    let mut commands = vec![Cli::command()];
+    while let Some(command) = commands.pop() {
+        let variables = command.get_arguments().filter_map(clap::Arg::get_env);
+        names.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+        commands.extend(command.get_subcommands().cloned());
+    }
+    names.into_iter().map(|name| (name.clone(), format!("| `{name}` |"))).collect()
+}
+
+/// Names under which the dummy's metrics are scraped once it has answered a ping; before, some have no series.
+async fn metrics_of_the_dummy() -> Vec<String> {
+    let dummy = Dummy::new(Behaviour::default());
+    let mut registry = Registry::default();
+    dummy.register_metrics(&mut registry);
+    let ingress = TestIngress::start().await;
+    dummy.handle(ping(), &ingress.context(Dummy::NAME, 0)).await.expect("a dummy answers every ping");
+    let mut scrape = String::new();
+    encode(&mut scrape, &registry).expect("a string takes every text");
+    let types = scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    types.map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() }).collect()
+}
+
+fn ping() -> Event {
+    let envelope = Envelope {
+        id: "ping".to_owned(),
+        source: "/streamforge/test".to_owned(),
+        kind: EventType::ControlPing,
+        subject: "wf-x".to_owned(),
+        time: 0,
+        extensions: Vec::new(),
+    };
+    let command = json!({"command": "ping", "queue_id": "wf-x", "target": Dummy::NAME});
+    envelope.build(&command).expect("the payload is JSON")
+}
+
+/// Rows that a page lacks, and rows about something that is not there.
+fn differences(page: &str, expected: &[(String, String)]) -> Vec<String> {
+    let text = text(page);
+    let missing = expected.iter().filter(|(_, row)| !text.lines().any(|line| line.starts_with(row.as_str())));
+    let missing = missing.map(|(_, row)| format!("{page} lacks the row: {row}"));
+    let unknown = coded_rows(&text).into_iter().filter(|name| !expected.iter().any(|(known, _)| known == name));
+    let unknown = unknown.map(|name| format!("{page} explains `{name}`, which is not there"));
+    missing.chain(unknown).collect()
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "–" } else { text }
+}
