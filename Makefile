@@ -16,7 +16,10 @@ help: ## Show what can be made
 setup: ## Install what building needs: a C compiler and the pinned Rust toolchain
 	@command -v cc >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends build-essential; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
-	@mkdir -p $(CACHE)
+	@mkdir -p $(CARGO_TARGET_DIR)
+	@# Checkouts share one target folder and cargo goes by times of change: another checkout's sources count as changed.
+	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \
+		{ find crates functions tests knative triggers scaledobjects -type f -exec touch {} +; echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; }
 
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins

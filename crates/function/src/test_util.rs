@@ -186,8 +186,8 @@ pub async fn post_event(router: &Router, event: &Event) -> Answer {
 /// Where the address does not answer.
 pub async fn post_event_to(address: &str, event: &Event) -> Answer {
     let (headers, body) = wire::encode(event).expect("the test's event is sound");
-    let client = crate::publisher::client(Duration::from_mins(1)).expect("the client needs no outside resource");
-    read_remote(client.post(format!("http://{address}/")).headers(headers).body(body)).await
+    let (client, url) = remote(address, "/");
+    read_remote(client.post(url).headers(headers).body(body)).await
 }
 
 /// Gets a path over the network from a function's `address`.
@@ -195,8 +195,14 @@ pub async fn post_event_to(address: &str, event: &Event) -> Answer {
 /// # Panics
 /// Where the address does not answer.
 pub async fn get_from(address: &str, path: &str) -> Answer {
-    let client = crate::publisher::client(Duration::from_mins(1)).expect("the client needs no outside resource");
-    read_remote(client.get(format!("http://{address}{path}"))).await
+    let (client, url) = remote(address, path);
+    read_remote(client.get(url)).await
+}
+
+fn remote(address: &str, path: &str) -> (reqwest::Client, reqwest::Url) {
+    let url = format!("http://{address}{path}").parse().expect("the test's address is sound");
+    let client = crate::publisher::client(&url, Duration::from_mins(1)).expect("the client needs no outside resource");
+    (client, url)
 }
 
 /// Posts any headers and body to `/`.

@@ -58,6 +58,8 @@ fn one(program: &Path) -> Result<(Duration, u32)> {
     let child = Command::new(program)
         .env("PORT", port.to_string())
         .env("STREAMFORGE_METRICS_PORT", metrics.to_string())
+        // As on the local platform: what it talks to is on loopback, without TLS.
+        .env("BINANCE_API_URL", "http://127.0.0.1:9")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
