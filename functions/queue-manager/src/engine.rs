@@ -157,8 +157,15 @@ impl Engine {
         for _ in 0..RACES {
             let before = read(&stored.document)?;
             let (mut after, commands) = step(before.clone(), input.clone(), self.now());
+            let mut due = commands.clone();
             after.outbox.extend(commands);
-            let revision = if after == before {
+            // What another handler has just decided it also publishes. An input that changes nothing or comes from the
+            // clock says that this handler may have died.
+            let is_repeated = after == before;
+            if is_repeated || input == Input::Overdue {
+                due.clone_from(&after.outbox);
+            }
+            let revision = if is_repeated {
                 stored.revision
             } else {
                 match self.store.compare_and_set(&self.document(&after)?, &stored.revision).await? {
@@ -170,7 +177,7 @@ impl Engine {
                     }
                 }
             };
-            return self.publish(after, revision).await.map(Some);
+            return self.publish(after, &due, revision).await.map(Some);
         }
         Err(Error::Contended(id.clone()))
     }
@@ -191,14 +198,18 @@ impl Engine {
         })
     }
 
-    /// Does what the outbox says, then takes it out of the document.
-    async fn publish(&self, mut workflow: Workflow, mut revision: Revision) -> Result<Workflow, Error> {
-        if workflow.outbox.is_empty() {
+    /// Does the commands that are due, then takes them out of the document's outbox.
+    async fn publish(
+        &self,
+        mut workflow: Workflow,
+        due: &[Command],
+        mut revision: Revision,
+    ) -> Result<Workflow, Error> {
+        if due.is_empty() {
             return Ok(workflow);
         }
-        let done = workflow.outbox.clone();
         let mut events = Vec::new();
-        for command in &done {
+        for command in due {
             if let Command::MarkLoaded { series, range } = command {
                 self.store.mark_loaded(series, *range).await?;
             }
@@ -207,7 +218,7 @@ impl Engine {
         }
         self.publisher.publish_all(events).await?;
         for _ in 0..RACES {
-            workflow.outbox.retain(|command| !done.contains(command));
+            workflow.outbox.retain(|command| !due.contains(command));
             match self.store.compare_and_set(&self.document(&workflow)?, &revision).await? {
                 SwapOutcome::Won(_) | SwapOutcome::Missing => return Ok(workflow),
                 SwapOutcome::Lost(StoredWorkflow { document, revision: current }) => {

@@ -168,6 +168,24 @@ async fn an_outbox_that_was_not_published_is_published_by_the_next_delivery() {
 }
 
 #[tokio::test]
+async fn a_report_leaves_alone_what_another_handler_is_publishing() {
+    let world = Hosted::new().await;
+    let (id, request) = (id_of("1", &body()), requested("1", &body()));
+    world.ingress.hold();
+    let report = async {
+        world.ingress.wait_for_arrivals(1).await;
+        let started = json!({"status": "started", "task": "load-api_candles_15m-btcusdt-0000"});
+        let status = world.report(&id, started).await;
+        world.ingress.release();
+        status
+    };
+    let (answer, reported) = tokio::join!(world.post(&request), report);
+    assert_eq!((answer.status, reported), (204, 204));
+    assert_eq!(world.published(EventType::ControlStart).len(), 2);
+    assert_eq!(world.workflow(&id).await.outbox, []);
+}
+
+#[tokio::test]
 async fn silence_is_answered_when_the_clock_says_so() {
     let world = Hosted::new().await;
     world.post(&requested("1", &body())).await;

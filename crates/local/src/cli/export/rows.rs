@@ -52,10 +52,11 @@ pub(super) fn trade(writer: &mut impl Write, trade: &Trade, symbol: &Symbol, for
 }
 
 /// Describes a graph as one object; times are UTC milliseconds.
+///
+/// Its version is left out: that is the moment at which it was commanded, and equal graphs shall print equal bytes.
 pub(super) fn graph(graph: &GraphDocument) -> Value {
     json!({
         "id": graph.id,
-        "version": graph.version,
         "interval": graph.interval,
         "from": graph.range.from(),
         "to": graph.range.to(),
