@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Largest batch number plus one; a slice of a day's trades needs a tenth of it.
+/// Largest batch number plus one; the busiest four hours of trades need a fraction of it.
 const CAPACITY: u32 = 65_536;
 
 /// Which batches of a task were stored or announced.
