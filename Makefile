@@ -44,8 +44,8 @@ $(DENY):
 format: ## Format the code
 	cargo fmt --all
 
-bench: build ## Measure: klines from exchange to store, start and memory of a function
-	EXCHANGE=$(EXCHANGE) $(CARGO_TARGET_DIR)/release/xtask bench
+bench: build ## Measure; BENCH=NAME for one benchmark
+	EXCHANGE=$(EXCHANGE) $(CARGO_TARGET_DIR)/release/xtask bench $(BENCH)
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 mod bench;
 
 fn main() -> anyhow::Result<ExitCode> {
-    if std::env::args().nth(1).as_deref() != Some("bench") {
-        eprintln!("usage: cargo run -p xtask -- bench");
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some("bench") {
+        eprintln!("usage: xtask bench [{}]...", bench::names().collect::<Vec<_>>().join("|"));
         return Ok(ExitCode::from(2));
     }
-    bench::run()?;
+    bench::run(&arguments.collect::<Vec<_>>())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,25 +1,41 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
+mod report;
 mod start;
 mod way;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-/// Runs every benchmark and prints a line for each.
-pub(crate) fn run() -> Result<()> {
-    way::run()?;
-    start::run()
+use report::{Unit, figure};
+
+/// A benchmark: its name on the command line, and what runs it.
+type Bench = (&'static str, fn() -> Result<()>);
+
+const BENCHES: &[Bench] = &[("way", way::run), ("start", start::run)];
+
+/// The benchmarks that can be named.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    BENCHES.iter().map(|(name, _)| *name)
+}
+
+/// Runs the benchmarks of these names, or all, and prints a line of a Markdown table for each figure.
+pub(crate) fn run(chosen: &[String]) -> Result<()> {
+    if let Some(unknown) = chosen.iter().find(|name| !names().any(|known| known == name.as_str())) {
+        bail!("no benchmark is called {unknown:?}; there are: {}", names().collect::<Vec<_>>().join(", "));
+    }
+    report::head();
+    for (name, bench) in BENCHES {
+        if chosen.is_empty() || chosen.iter().any(|wanted| wanted == name) {
+            bench().with_context(|| format!("benchmark {name}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// A release binary, built before by `make bench` into the folder that this one lies in.
 fn binary(name: &str) -> Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
     path.is_file().then_some(path).with_context(|| format!("{name} is not built: run `make bench`"))
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are this program's output")]
-fn tell(line: &str) {
-    println!("{line}");
 }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{binary, tell};
+use super::{Unit, binary, figure};
 
 const RUNS: usize = 21;
 const FUNCTION: &str = "loader-api-candles";
@@ -36,18 +36,11 @@ impl Drop for Process {
 /// Starts the function again and again.
 pub(super) fn run() -> Result<()> {
     let program = binary(FUNCTION)?;
-    let mut runs = (0..RUNS).map(|_| one(&program)).collect::<Result<Vec<_>>>()?;
-    runs.sort_unstable();
-    let (time, _) = runs[RUNS / 2];
-    let memory = runs.iter().map(|(_, memory)| *memory).max().unwrap_or_default();
-    let (fastest, slowest) = (runs[0].0, runs[RUNS - 1].0);
-    tell(&format!(
-        "first answer   median of {RUNS}: {:.1} ms ({:.1} to {:.1}) from exec; {:.1} MB resident at most",
-        milliseconds(time),
-        milliseconds(fastest),
-        milliseconds(slowest),
-        f64::from(memory) / 1024.0,
-    ));
+    let runs = (0..RUNS).map(|_| one(&program)).collect::<Result<Vec<_>>>()?;
+    let times = runs.iter().map(|(time, _)| milliseconds(*time)).collect();
+    let memory = runs.iter().map(|(_, memory)| f64::from(*memory) / 1024.0).collect();
+    figure("a function from exec to its first answer", Unit::Milliseconds, times);
+    figure("resident memory of that function then", Unit::Mebibytes, memory);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::{env, path::Path, process::Command};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{binary, tell};
+use super::{Unit, binary, figure};
 
 const RUNS: usize = 3;
 const REQUEST: &str = "examples/ten-symbols.json";
@@ -20,10 +20,8 @@ pub(super) fn run() -> Result<()> {
         let rows = end["records_written"].as_f64().context("the run did not tell its records")?;
         let seconds = end["seconds"].as_f64().context("the run did not tell its time")?;
         rates.push(rows / seconds);
-        tell(&format!("whole way   {rows:>9.0} klines in {seconds:6.2} s   {:>9.0} klines/s", rows / seconds));
     }
-    rates.sort_by(f64::total_cmp);
-    tell(&format!("whole way   median of {RUNS}: {:.0} klines/s from {exchange}, graph included", rates[RUNS / 2]));
+    figure(&format!("klines from {exchange} into the store, graph included"), Unit::PerSecond("klines"), rates);
     Ok(())
 }
 
