@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use streamforge_events::{Interval, Kline, Millis, Symbol, TimeRange};
 
-use super::{Client, Page, encoded, request::Call, rows};
+use super::{
+    Client, Page, encoded,
+    request::{Call, LARGEST_PAGE},
+    rows, sound,
+};
 use crate::Error;
 
 /// The most bars of one page.
@@ -17,7 +21,7 @@ impl Client {
     /// Reads all closed bars of `symbol` that open in `range`, which may hold 1,000 at most and may lie in the future.
     ///
     /// A bar that is still open at server time is left out, whether it opened on time or not. An empty answer is
-    /// believed only after the exchange was asked for the next bar of any time and has shown none in the range.
+    /// believed only after the exchange has shown that its next bar, or its newest of all, lies elsewhere.
     ///
     /// # Errors
     /// [`Error::Window`] for a longer range, [`Error::Refused`] with the exchange's words, such as for an unknown
@@ -36,15 +40,20 @@ impl Client {
         let mut window = Window::new(interval, range, self.time().await?);
         let mut stalls = 0;
         while let Some(cursor) = window.cursor() {
-            let page = self.klines(symbol, interval, cursor, Some(range.to() - 1), PAGE).await?;
-            let was_empty = page.is_empty();
+            let page = self.klines(symbol, interval, Some(cursor), Some(range.to() - 1), PAGE).await?;
+            // A closed bar is either one that was asked for, which is progress, or proof that this is another page.
+            let was_empty = page.iter().all(|kline| window.is_open(kline));
             if window.take(page) {
                 stalls = 0;
                 continue;
             }
-            let next = self.klines(symbol, interval, cursor, None, 1).await?;
+            let next = self.klines(symbol, interval, Some(cursor), None, 1).await?;
             let next_open = next.iter().map(|kline| kline.open_time).min();
-            let nothing_left = next_open.map_or(was_empty, |open| open >= range.to());
+            let nothing_left = was_empty
+                && match next_open {
+                    Some(open) => open >= range.to(),
+                    None => self.has_no_kline_from(symbol, interval, cursor).await?,
+                };
             if window.take(next) {
                 stalls = 0;
             } else if nothing_left {
@@ -63,18 +72,25 @@ impl Client {
         Ok(window.finish())
     }
 
+    /// Whether the newest bar of all opened before `time`, so that an empty answer told the truth.
+    async fn has_no_kline_from(&self, symbol: &Symbol, interval: Interval, time: Millis) -> Result<bool, Error> {
+        let newest = self.klines(symbol, interval, None, None, 1).await?;
+        Ok(newest.iter().all(|kline| kline.open_time < time))
+    }
+
     async fn klines(
         &self,
         symbol: &Symbol,
         interval: Interval,
-        start: Millis,
+        start: Option<Millis>,
         end: Option<Millis>,
         limit: u64,
     ) -> Result<Vec<Kline>, Error> {
-        let end = end.map_or(String::new(), |end| format!("&endTime={end}"));
-        let symbol = encoded(symbol);
-        let target = format!("klines?symbol={symbol}&interval={interval}&startTime={start}{end}&limit={limit}");
-        self.get(&Call { target, weight: 2 }, rows::read_klines).await
+        let bound = |name: &str, time: Option<Millis>| time.map_or(String::new(), |time| format!("&{name}={time}"));
+        let (symbol, start, end) = (encoded(symbol), bound("startTime", start), bound("endTime", end));
+        let target = format!("klines?symbol={symbol}&interval={interval}{start}{end}&limit={limit}");
+        let call = Call { target, weight: 2, largest: LARGEST_PAGE };
+        self.get(&call, |body| sound::klines(interval, rows::read_klines(body)?)).await
     }
 }
 
@@ -112,8 +128,7 @@ impl Window {
             if !self.range.contains(open) {
                 continue;
             }
-            // A bar that an outage has cut closes early, but is restated until its time is over.
-            if kline.close_time >= self.read_at || self.interval.next_open(open) > self.read_at {
+            if self.is_open(&kline) {
                 self.open_bar = Some(self.open_bar.map_or(open, |known| known.min(open)));
                 self.bars.remove(&open);
                 continue;
@@ -122,6 +137,11 @@ impl Window {
             self.bars.insert(open, kline);
         }
         self.cursor > before || self.open_bar.is_some()
+    }
+
+    /// Whether a bar may still change; one that an outage has cut closes early, but is restated until its time is over.
+    fn is_open(&self, kline: &Kline) -> bool {
+        kline.close_time >= self.read_at || self.interval.next_open(kline.open_time) > self.read_at
     }
 
     fn finish(self) -> Page<Kline> {

@@ -10,6 +10,7 @@ mod klines;
 mod request;
 mod rows;
 mod server_time;
+mod sound;
 mod symbols;
 mod trades;
 
@@ -155,17 +156,17 @@ impl Client {
         struct Time {
             server_time: i64,
         }
+        let read = |body: &[u8]| {
+            let time = rows::millis(rows::read::<Time>(body, "the server time")?.server_time);
+            sound::time("server time", time).map(|()| time)
+        };
         let time = &self.shared.server_time;
-        let call = request::Call { target: "time".to_owned(), weight: 1 };
+        let call = request::Call { target: "time".to_owned(), weight: 1, largest: request::LARGEST_PAGE };
         let mut samples = Vec::with_capacity(TIME_SAMPLES);
         for _ in 0..TIME_SAMPLES {
             let sent = time.steady();
-            let answer: Time = self.get(&call, |body| rows::read(body, "the server time")).await?;
-            samples.push(server_time::Sample {
-                sent,
-                received: time.steady(),
-                server: rows::millis(answer.server_time),
-            });
+            let server = self.get(&call, read).await?;
+            samples.push(server_time::Sample { sent, received: time.steady(), server });
         }
         time.set(&samples);
         Ok(())

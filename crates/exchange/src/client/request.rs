@@ -9,10 +9,19 @@ use tracing::{debug, warn};
 use super::{Client, rows::Flaw};
 use crate::Error;
 
-/// The most bytes of an answer: the full list of symbols, the largest true answer, has some 16 MiB.
-const LARGEST_ANSWER: usize = 64 << 20;
+/// The most bytes of a page: a thousand rows have some 200 KiB.
+pub(super) const LARGEST_PAGE: usize = 1 << 20;
 
-/// Answers that do not parse are asked for again this often; a changed interface will not change back.
+/// The most bytes of any other answer: the full list of symbols, the largest of all, has some 16 MiB.
+pub(super) const LARGEST_ANSWER: usize = 64 << 20;
+
+/// The exchange's longest ban; a header that asks for more is not obeyed to the letter.
+///
+/// # Source
+/// <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/limits> (IP Limits)
+const LONGEST_BAN: Duration = Duration::from_hours(3 * 24);
+
+/// Answers that do not parse or are too large are asked for this often; a changed interface will not change back.
 const MALFORMED_TRIES: u32 = 3;
 
 /// A request as the exchange sees it.
@@ -22,6 +31,8 @@ pub(super) struct Call {
     pub(super) target: String,
     /// What the exchange charges for it.
     pub(super) weight: u32,
+    /// The most bytes of an answer, after decompression.
+    pub(super) largest: usize,
 }
 
 /// What an answer means for the request.
@@ -69,14 +80,14 @@ impl Client {
                     Ok(value) => return Ok(value),
                     Err(flaw) => {
                         malformed += 1;
-                        let error = flaw.on(&call.target);
-                        if malformed >= MALFORMED_TRIES {
-                            return Err(error);
-                        }
-                        error
+                        flaw.on(&call.target)
                     }
                 },
             };
+            malformed += u32::from(matches!(error, Error::TooLarge { .. }));
+            if malformed >= MALFORMED_TRIES {
+                return Err(error);
+            }
             failures += 1;
             if failures >= config.attempts.max(1) {
                 return Err(error);
@@ -101,10 +112,11 @@ impl Client {
         let status = response.status().as_u16();
         let kind = text(&response, header::CONTENT_TYPE.as_str());
         let retry_after = number(&response, header::RETRY_AFTER.as_str()).map(Duration::from_secs);
+        let retry_after = retry_after.map(|wait| wait.min(LONGEST_BAN));
         match read_body(response, call).await {
             Ok(body) => Ok((judge(call, status, &kind, retry_after, &body), body)),
             Err(Error::Transport { source, .. }) => Ok((transport(call, source), Vec::new())),
-            Err(error) => Err(error),
+            Err(error) => Ok((Verdict::Again(error), Vec::new())),
         }
     }
 
@@ -167,8 +179,8 @@ async fn read_body(mut response: Response, call: &Call) -> Result<Vec<u8>, Error
     let mut body = Vec::new();
     let fail = |source| Error::Transport { request: call.target.clone(), source };
     while let Some(chunk) = response.chunk().await.map_err(fail)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(Error::TooLarge { request: call.target.clone(), limit: LARGEST_ANSWER });
+        if body.len() + chunk.len() > call.largest {
+            return Err(Error::TooLarge { request: call.target.clone(), limit: call.largest });
         }
         body.extend_from_slice(&chunk);
     }
@@ -210,7 +222,7 @@ mod tests {
     use super::*;
 
     fn verdict(status: u16, kind: &str, body: &str) -> (&'static str, String) {
-        let call = Call { target: "klines?x".to_owned(), weight: 2 };
+        let call = Call { target: "klines?x".to_owned(), weight: 2, largest: LARGEST_PAGE };
         match judge(&call, status, kind, None, body.as_bytes()) {
             Verdict::Good => ("good", String::new()),
             Verdict::Limited(_) => ("limited", String::new()),

@@ -3,7 +3,11 @@
 use serde::Deserialize;
 use streamforge_events::{Millis, Symbol};
 
-use super::{Client, encoded, request::Call, rows};
+use super::{
+    Client, encoded,
+    request::{Call, LARGEST_ANSWER},
+    rows, sound,
+};
 use crate::Error;
 
 /// Answer of `exchangeInfo`, as far as loading needs it.
@@ -66,8 +70,17 @@ impl Client {
                 format!("symbols=%5B{}%5D&", names.join(","))
             }
         };
-        let call = Call { target: format!("exchangeInfo?{query}showPermissionSets=false"), weight: 20 };
-        let raw: RawInfo = self.get(&call, |body| rows::read(body, "the exchange's rules")).await?;
+        let call = Call {
+            target: format!("exchangeInfo?{query}showPermissionSets=false"),
+            weight: 20,
+            largest: LARGEST_ANSWER,
+        };
+        let raw: RawInfo = self
+            .get(&call, |body| {
+                let raw: RawInfo = rows::read(body, "the exchange's rules")?;
+                sound::time("server time", rows::millis(raw.server_time)).map(|()| raw)
+            })
+            .await?;
         let weight_limit = raw.rate_limits.iter().find_map(|limit| {
             let minute = limit.interval == "MINUTE" && limit.interval_num == 1;
             (limit.kind == "REQUEST_WEIGHT" && minute).then_some(limit.limit)

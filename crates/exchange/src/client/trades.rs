@@ -6,8 +6,9 @@ use streamforge_events::{Symbol, TimeRange, Trade};
 
 use super::{
     Client, TradePage, encoded,
-    request::Call,
+    request::{Call, LARGEST_PAGE},
     rows::{self, AggTradeRow},
+    sound,
 };
 use crate::Error;
 
@@ -24,17 +25,28 @@ impl Client {
     /// [`Error::Refused`] with the exchange's words, or any other [`Error`] of a request.
     pub async fn first_agg_trade(&self, symbol: &Symbol, range: TimeRange) -> Result<Option<i64>, Error> {
         self.greet(symbol).await?;
-        let first = |rows: &[AggTradeRow]| rows.iter().filter(|row| range.contains(row.time)).map(|row| row.id).min();
-        for query in [
-            format!("startTime={}&endTime={}&limit=1", range.from(), range.to() - 1),
+        let (from, to) = (range.from(), range.to());
+        for _ in 0..MOST_STALLS {
+            let page = self.agg_trade_rows(symbol, &format!("startTime={from}&endTime={}&limit=1", to - 1)).await?;
+            let was_empty = page.is_empty();
             // An empty answer is not believed before the next trade of any time has been asked for.
-            format!("startTime={}&limit=1", range.from()),
-        ] {
-            if let Some(id) = first(&self.agg_trade_rows(symbol, &query).await?) {
+            let next = if page.iter().any(|row| range.contains(row.time)) {
+                Vec::new()
+            } else {
+                self.agg_trade_rows(symbol, &format!("startTime={from}&limit=1")).await?
+            };
+            if let Some(id) = page.iter().chain(&next).filter(|row| range.contains(row.time)).map(|row| row.id).min() {
                 return Ok(Some(id));
             }
+            let is_true = match next.iter().map(|row| row.time).min() {
+                Some(time) => time >= to,
+                None => self.newest_agg_trade(symbol).await?.is_none_or(|newest| newest.time < from),
+            };
+            if was_empty && is_true {
+                return Ok(None);
+            }
         }
-        Ok(None)
+        Err(only_others(format!("first aggTrade of {symbol} in {range}")))
     }
 
     /// Reads all aggregate trades with ids from `from_id` to `from_id + limit`, exclusive; `limit` is 1,000 at most.
@@ -47,22 +59,22 @@ impl Client {
         self.greet(symbol).await?;
         let read_at = self.time().await?;
         let mut block = Block::new(from_id, limit.clamp(1, PAGE));
-        let (mut empties, mut stalls) = (0, 0);
-        while block.cursor < block.end && empties < 2 {
+        let mut stalls = 0;
+        while block.cursor < block.end {
             let query = format!("fromId={}&limit={}", block.cursor, block.end - block.cursor);
             let page = self.agg_trade_rows(symbol, &query).await?;
             let was_empty = page.is_empty();
             if block.take(page) {
-                (empties, stalls) = (0, 0);
+                stalls = 0;
                 continue;
             }
-            (empties, stalls) = (if was_empty { empties + 1 } else { 0 }, stalls + 1);
+            // Only a newer trade could show that an empty page did not tell the truth.
+            if was_empty && self.newest_agg_trade(symbol).await?.is_some_and(|newest| newest.id < block.cursor) {
+                break;
+            }
+            stalls += 1;
             if stalls >= MOST_STALLS {
-                return Err(Error::Malformed {
-                    request: format!("aggTrades of {symbol} from {}", block.cursor),
-                    expected: "trades at or after the id asked for".to_owned(),
-                    found: "only others, again and again".to_owned(),
-                });
+                return Err(only_others(format!("aggTrades of {symbol} from {}", block.cursor)));
             }
         }
         let is_full = block.cursor >= block.end;
@@ -71,10 +83,20 @@ impl Client {
         Ok(TradePage { rows: block.rows.into_values().flatten().collect(), read_at, next_id, is_full, poisoned })
     }
 
+    async fn newest_agg_trade(&self, symbol: &Symbol) -> Result<Option<AggTradeRow>, Error> {
+        Ok(self.agg_trade_rows(symbol, "limit=1").await?.into_iter().max_by_key(|row| row.id))
+    }
+
     async fn agg_trade_rows(&self, symbol: &Symbol, query: &str) -> Result<Vec<AggTradeRow>, Error> {
         let target = format!("aggTrades?symbol={}&{query}", encoded(symbol));
-        self.get(&Call { target, weight: 4 }, rows::read_agg_trades).await
+        let call = Call { target, weight: 4, largest: LARGEST_PAGE };
+        self.get(&call, |body| sound::trades(rows::read_agg_trades(body)?)).await
     }
+}
+
+fn only_others(request: String) -> Error {
+    let expected = "trades at or after the place asked for".to_owned();
+    Error::Malformed { request, expected, found: "only others, again and again".to_owned() }
 }
 
 /// What is known of a block so far; a poisoned row is known to be none.
@@ -82,19 +104,27 @@ struct Block {
     from: i64,
     end: i64,
     cursor: i64,
+    /// First id of the last page that began after the cursor.
+    doubted: Option<i64>,
     rows: BTreeMap<i64, Option<Trade>>,
 }
 
 impl Block {
     fn new(from: i64, limit: u32) -> Self {
-        Self { from, end: from.saturating_add(i64::from(limit)), cursor: from, rows: BTreeMap::new() }
+        Self { from, end: from.saturating_add(i64::from(limit)), cursor: from, doubted: None, rows: BTreeMap::new() }
     }
 
     /// Takes the rows of a page, in any order, and says whether it went beyond the cursor.
     ///
-    /// A row after the end proves that the exchange has nothing more for this block.
+    /// Ids follow each other, so a page that begins after the cursor is believed only when it comes again. A row after
+    /// the end then proves that the exchange has nothing more for this block.
     fn take(&mut self, page: Vec<AggTradeRow>) -> bool {
         let before = self.cursor;
+        let first = page.iter().map(|row| row.id).min().filter(|first| *first > self.cursor);
+        if first.is_some() && first != self.doubted {
+            self.doubted = first;
+            return false;
+        }
         for row in page {
             if row.id < self.from {
                 continue;
@@ -120,7 +150,10 @@ mod tests {
         assert!(block.take(vec![row(12), row(10), row(10)]));
         assert_eq!(block.cursor, 13);
         assert!(!block.take(vec![row(11)]));
-        assert!(block.take(vec![row(17)]));
+        assert!(!block.take(vec![row(17)]), "the ids from 13 to 16 are missing");
+        assert!(!block.take(vec![row(40)]), "now others are missing");
+        assert!(!block.take(vec![row(17)]));
+        assert!(block.take(vec![row(17)]), "the same again is believed");
         assert_eq!((block.cursor, block.rows.keys().copied().collect::<Vec<_>>()), (15, vec![10, 11, 12]));
     }
 }

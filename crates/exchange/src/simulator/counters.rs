@@ -10,6 +10,7 @@ pub struct Counters {
     heaviest_minute: AtomicU64,
     too_many: AtomicU64,
     banned: AtomicU64,
+    impatient: AtomicU64,
     faults: AtomicU64,
 }
 
@@ -39,6 +40,11 @@ impl Counters {
         self.banned.load(Relaxed)
     }
 
+    /// Requests that came before the `Retry-After` of an earlier answer was over.
+    pub fn impatient(&self) -> u64 {
+        self.impatient.load(Relaxed)
+    }
+
     /// Failures that were imitated.
     pub fn faults(&self) -> u64 {
         self.faults.load(Relaxed)
@@ -56,6 +62,10 @@ impl Counters {
 
     pub(super) fn count_banned(&self) {
         self.banned.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_impatient(&self) {
+        self.impatient.fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_fault(&self) {

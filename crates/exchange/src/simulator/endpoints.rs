@@ -12,6 +12,10 @@ use super::{
     wire::{self, TimeUnit},
 };
 
+/// A thousandth of how far away the rows of a foreign page are at least.
+const FOREIGN_TIME: Millis = 30 * 86_400;
+const FOREIGN_IDS: i64 = 10;
+
 /// An endpoint of `/api/v3/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -87,7 +91,7 @@ impl Endpoint {
         match self {
             Self::Ping => Ok("{}".to_owned()),
             Self::Time => {
-                let time = request.unit.time(request.now + state.faults.faults.skew);
+                let time = request.unit.time(request.now);
                 Ok(format!(r#"{{"serverTime":{time}}}"#))
             }
             Self::ExchangeInfo => exchange_info::answer(state, request.parameters, request.unit.time(request.now)),
@@ -105,9 +109,29 @@ fn klines(state: &State, request: Request) -> Result<String, Refusal> {
     let interval = parameters.interval()?;
     let symbol = symbol(state, parameters)?;
     let offset = parameters.time_zone()?;
-    let selection = selection(parameters, parameters.limit(500, 1_000)?);
+    let mut selection = selection(parameters, parameters.limit(500, 1_000)?);
+    if let Some(far) = state.faults.foreign(request.draws) {
+        // A page with an end may come from before or after; a page without one cannot lie after its start.
+        let shift = if selection.end.is_some() { far * FOREIGN_TIME } else { -FOREIGN_TIME };
+        selection.start = selection.start.map(|start| start.saturating_add(shift));
+        selection.end = selection.end.map(|end| end.saturating_add(shift));
+    }
     let mut klines = state.market.klines(symbol, interval, offset, selection, request.now);
-    state.faults.alter_klines(&mut klines, |kline| end(kline, interval, offset));
+    let ends = |kline: &Kline| end(kline, interval, offset);
+    state.faults.alter_klines(&mut klines, ends);
+    if let (true, Some(start), Some(outage)) = (klines.is_empty(), selection.start, state.faults.faults.outage)
+        && start < outage.to()
+    {
+        // The limit counts bars that exist, and the first of them is the one in which the outage ended.
+        let calendar = Calendar { interval, offset, first_day: 0 };
+        selection.start = Some(calendar.align_down(outage.to()).max(start));
+        klines = state.market.klines(symbol, interval, offset, selection, request.now);
+        state.faults.alter_klines(&mut klines, ends);
+    }
+    if state.faults.ends_open(request.draws) {
+        let last = Selection { start: None, end: None, limit: 1 };
+        klines.extend(state.market.klines(symbol, interval, offset, last, request.now));
+    }
     let rows = klines.iter().map(|kline| wire::kline(kline, request.unit)).collect();
     let key = format!("klines {symbol} {interval}");
     Ok(wire::list(&state.faults.spoil(request.draws, &key, rows)))
@@ -122,7 +146,10 @@ fn agg_trades(state: &State, request: Request) -> Result<String, Refusal> {
         Some(_) if times.start.is_some() || times.end.is_some() => {
             return Err(Refusal::combination());
         }
-        Some(id) => TradeSelection::From(i64::try_from(id).unwrap_or(i64::MAX)),
+        Some(id) => {
+            let shift = state.faults.foreign(request.draws).unwrap_or(0) * FOREIGN_IDS;
+            TradeSelection::From(i64::try_from(id).unwrap_or(i64::MAX).saturating_add(shift).max(0))
+        }
         None => TradeSelection::Times(times),
     };
     let mut trades = state.market.agg_trades(symbol, selection, limit, request.now);
@@ -153,7 +180,9 @@ fn depth(state: &State, request: Request) -> Result<String, Refusal> {
 
 fn symbol<'a>(state: &State, parameters: &'a Parameters) -> Result<&'a str, Refusal> {
     let symbol = parameters.get("symbol").unwrap_or_default();
-    state.listing(symbol).map(|_| symbol)
+    state.listing(symbol)?;
+    state.faults.count_asked(symbol);
+    Ok(symbol)
 }
 
 fn selection(parameters: &Parameters, limit: usize) -> Selection {

@@ -23,7 +23,7 @@ pub(super) fn answer(state: &State, parameters: &Parameters, now: i64) -> Result
         }
         None if status.is_some_and(|status| status != "TRADING") => Vec::new(),
         None => {
-            let listings = state.market.listings().iter().filter(|listing| state.is_listed(&listing.symbol));
+            let listings = state.market.listings().iter().filter(|listing| state.faults.is_listed(&listing.symbol));
             listings.map(|listing| symbol(listing, show_permissions)).collect()
         }
     };

@@ -11,6 +11,7 @@ use std::{
 use streamforge_events::{Decimal, Kline, Millis};
 
 use super::{
+    absurd,
     faults::Faults,
     market::AggTrade,
     synthetic::hash::{mix, unit},
@@ -32,6 +33,13 @@ const LENGTH: u64 = 9;
 const KIND: u64 = 10;
 const RESTATED: u64 = 11;
 const POISONED: u64 = 12;
+const REFUSED: u64 = 13;
+const BANNED: u64 = 14;
+const HUGE: u64 = 15;
+const DUPLICATED: u64 = 16;
+const FOREIGN: u64 = 17;
+const ABSURD: u64 = 18;
+const OPEN: u64 = 19;
 
 /// The faults, and what they have to remember.
 #[derive(Debug)]
@@ -40,6 +48,8 @@ pub(super) struct FaultEngine {
     requests: AtomicU64,
     burst: AtomicU64,
     pages: Mutex<HashMap<String, Page>>,
+    /// Requests for symbols that are going to vanish.
+    asked: Mutex<HashMap<String, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +64,17 @@ pub(super) enum Failure {
     Html { status: u16 },
     Code { status: u16, code: i64, message: &'static str },
     Cut,
+    Huge,
     Slow,
+}
+
+/// A refusal of a request that would have been within the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Penalty {
+    /// HTTP 429.
+    Refused,
+    /// HTTP 418.
+    Banned,
 }
 
 /// Draws for one request: the same request number and seed give the same ones.
@@ -69,11 +89,52 @@ impl Draws {
 
 impl FaultEngine {
     pub(super) fn new(faults: Faults) -> Self {
-        Self { faults, requests: AtomicU64::new(0), burst: AtomicU64::new(0), pages: Mutex::default() }
+        Self {
+            faults,
+            requests: AtomicU64::new(0),
+            burst: AtomicU64::new(0),
+            pages: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 
     pub(super) fn draws(&self) -> Draws {
         Draws(mix(self.faults.seed, self.requests.fetch_add(1, Relaxed)))
+    }
+
+    /// The refusal that the request meets though its weight is within the limit, if any.
+    pub(super) fn penalty(&self, draws: Draws) -> Option<Penalty> {
+        let refused = draws.meets(REFUSED, self.faults.refuse).then_some(Penalty::Refused);
+        refused.or_else(|| draws.meets(BANNED, self.faults.ban).then_some(Penalty::Banned))
+    }
+
+    /// Whether a symbol has not vanished yet.
+    pub(super) fn is_listed(&self, symbol: &str) -> bool {
+        let Some(vanishing) = self.faults.vanish.iter().find(|vanishing| vanishing.symbol == symbol) else {
+            return true;
+        };
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(symbol).copied().unwrap_or_default() < vanishing.after
+    }
+
+    /// Counts a request for the rows of a symbol that is listed.
+    pub(super) fn count_asked(&self, symbol: &str) {
+        if !self.faults.vanish.is_empty() {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            *asked.entry(symbol.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// How far away the rows lie that are served instead, if so, in thousandths: before or after, from 1 to 4 whole.
+    pub(super) fn foreign(&self, draws: Option<Draws>) -> Option<i64> {
+        let draws = draws.filter(|draws| draws.meets(FOREIGN, self.faults.foreign))?;
+        let far = i64::try_from(mix(draws.0, KIND) % 6_000).unwrap_or(0) - 3_000;
+        Some(if far < 0 { far - 1_000 } else { far + 1_000 })
+    }
+
+    /// Whether the bar of now ends the page.
+    pub(super) fn ends_open(&self, draws: Option<Draws>) -> bool {
+        draws.is_some_and(|draws| draws.meets(OPEN, self.faults.open))
     }
 
     /// The failure that the whole answer meets, if any.
@@ -104,6 +165,9 @@ impl FaultEngine {
         if draws.meets(CUT, faults.cut) {
             return Some(Failure::Cut);
         }
+        if draws.meets(HUGE, faults.huge) {
+            return Some(Failure::Huge);
+        }
         draws.meets(SLOW, faults.slow).then_some(Failure::Slow)
     }
 
@@ -113,6 +177,12 @@ impl FaultEngine {
         let faults = &self.faults;
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let page = pages.entry(key.to_owned()).or_default();
+        if faults.stuck {
+            if page.rows.is_empty() {
+                page.rows = rows;
+            }
+            return page.rows.clone();
+        }
         if !page.was_replaced && draws.meets(EMPTY, faults.empty) {
             page.was_replaced = true;
             return Vec::new();
@@ -129,8 +199,14 @@ impl FaultEngine {
             let kept = mix(draws.0, LENGTH) % (rows.len() as u64 - 1) + 1;
             rows.truncate(usize::try_from(kept).unwrap_or(1));
         }
+        if draws.meets(DUPLICATED, faults.duplicate) {
+            rows = rows.iter().flat_map(|row| [row.clone(), row.clone()]).collect();
+        }
         if draws.meets(SHUFFLED, faults.shuffle) {
             rows.reverse();
+        }
+        if draws.meets(ABSURD, faults.absurd) {
+            absurd::spoil(&mut rows, mix(draws.0, KIND));
         }
         rows
     }

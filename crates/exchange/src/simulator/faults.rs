@@ -6,64 +6,104 @@ use streamforge_events::{Millis, TimeRange};
 
 use crate::Error;
 
+/// Every switch as it is written, and what it does; the command line and the manual show this list.
+pub const SWITCHES: [(&str, &str); 27] = [
+    ("weight:NUMBER", "request weight allowed for each minute; more is answered 429, then 418 (6000)"),
+    ("refuse:SHARE", "HTTP 429 whose Retry-After is `pause`; who keeps asking before it is over is banned (418)"),
+    ("ban:SHARE", "HTTP 418 whose Retry-After is `pause`"),
+    ("pause:SECONDS", "how long a client refused by `refuse` or `ban` has to be quiet, in whole seconds (1)"),
+    ("error:SHARE", "a burst of three answers 5xx with codes -1000, -1001, -1007 and -1008"),
+    ("cut:SHARE", "the connection ends in the middle of the body"),
+    ("html:SHARE", "an HTML page instead of JSON, with status 200, 403, 404 or 502"),
+    ("huge:SHARE", "an answer of a gibibyte, compressed to a thousandth if the client takes gzip"),
+    ("slow:SHARE", "the answer comes after `delay`"),
+    ("delay:SECONDS", "how late a slow answer is (20)"),
+    ("empty:SHARE", "a page without rows, never twice in a row"),
+    ("short:SHARE", "a page of rows ends early"),
+    ("repeat:SHARE", "the previous page of the same series again, never twice in a row"),
+    ("stuck:1", "the first page of a series for ever, whatever is asked for"),
+    ("shuffle:SHARE", "the rows of a page in reverse order"),
+    ("duplicate:SHARE", "each row of a page twice"),
+    ("foreign:SHARE", "a page of another time instead of the one asked for"),
+    ("absurd:SHARE", "a page with a row that cannot be: a negative volume, NaN, high below low, a time before 1970"),
+    ("open:SHARE", "a page of klines ends in the bar that is open now, whatever end was asked for"),
+    ("restate:SHARE", "share of klines that are served with other volumes and counts than at first"),
+    ("poison:SHARE", "share of aggTrades rows with price 0, quantity 0 and first id -1"),
+    ("skew:MILLISECONDS", "the exchange's clock is so much ahead of this machine's (or, negative, behind it)"),
+    ("microseconds:1", "times in microseconds without being asked"),
+    ("geo:1", "HTTP 451 to everything"),
+    ("vanish:SYMBOL[@REQUESTS]", "the symbol is unknown, at once or after so many answers (may be repeated)"),
+    ("outage:FROM/TO", "two RFC 3339 instants: bars inside do not exist, the one before is cut"),
+    ("seed:NUMBER", "decides which requests meet the failures (0)"),
+];
+
 /// Failures to imitate; the default has none.
 ///
-/// Parsed from a list such as `html:0.05,short:0.1,cut:0.02,seed:7`. A share is the probability that a request meets
-/// the failure, from 0 to 1; which requests meet it follows from the seed alone.
-///
-/// | text | failure |
-/// |---|---|
-/// | `html:SHARE` | an HTML page instead of JSON, with status 200, 403, 404 or 502 |
-/// | `error:SHARE` | a burst of three answers 5xx with codes -1000, -1001, -1007 and -1008 |
-/// | `cut:SHARE` | the connection ends in the middle of the body |
-/// | `slow:SHARE` | the answer comes after `delay` |
-/// | `delay:SECONDS` | how late a slow answer is (20) |
-/// | `short:SHARE` | a page of rows ends early |
-/// | `empty:SHARE` | a page without rows, never twice in a row |
-/// | `repeat:SHARE` | the previous page of the same series again, never twice in a row |
-/// | `shuffle:SHARE` | the rows of a page in reverse order |
-/// | `restate:SHARE` | share of klines that are served with other volumes and counts than at first |
-/// | `poison:SHARE` | share of aggTrades rows with price 0, quantity 0 and first id -1 |
-/// | `skew:MILLISECONDS` | the clock told by `time` is so much ahead (or, negative, behind) |
-/// | `microseconds:1` | times in microseconds without being asked |
-/// | `geo:1` | HTTP 451 to everything |
-/// | `vanish:SYMBOL` | the symbol is unknown (may be repeated) |
-/// | `outage:FROM/TO` | two RFC 3339 instants: bars inside do not exist, the one before is cut |
-/// | `seed:NUMBER` | decides which requests meet the failures (0) |
+/// Parsed from a list such as `html:0.05,short:0.1,cut:0.02,seed:7`, whose parts are [`SWITCHES`]. A share is the
+/// probability that a request meets the failure, from 0 to 1; which requests meet it follows from the seed alone.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the table above says it all")]
+#[expect(missing_docs, reason = "the list of switches says it all")]
 pub struct Faults {
-    pub html: f64,
+    pub weight: Option<u32>,
+    pub refuse: f64,
+    pub ban: f64,
+    pub pause: Duration,
     pub error: f64,
     pub cut: f64,
+    pub html: f64,
+    pub huge: f64,
     pub slow: f64,
     pub delay: Duration,
-    pub short: f64,
     pub empty: f64,
+    pub short: f64,
     pub repeat: f64,
+    pub stuck: bool,
     pub shuffle: f64,
+    pub duplicate: f64,
+    pub foreign: f64,
+    pub absurd: f64,
+    pub open: f64,
     pub restate: f64,
     pub poison: f64,
     pub skew: Millis,
     pub microseconds: bool,
     pub geo: bool,
-    pub vanish: Vec<String>,
+    pub vanish: Vec<Vanishing>,
     pub outage: Option<TimeRange>,
     pub seed: u64,
+}
+
+/// A symbol that the exchange stops to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vanishing {
+    /// Name of the symbol.
+    pub symbol: String,
+    /// Requests for it that are answered before.
+    pub after: u64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
         Self {
-            html: 0.0,
+            weight: None,
+            refuse: 0.0,
+            ban: 0.0,
+            pause: Duration::from_secs(1),
             error: 0.0,
             cut: 0.0,
+            html: 0.0,
+            huge: 0.0,
             slow: 0.0,
             delay: Duration::from_secs(20),
-            short: 0.0,
             empty: 0.0,
+            short: 0.0,
             repeat: 0.0,
+            stuck: false,
             shuffle: 0.0,
+            duplicate: 0.0,
+            foreign: 0.0,
+            absurd: 0.0,
+            open: 0.0,
             restate: 0.0,
             poison: 0.0,
             skew: 0,
@@ -94,22 +134,42 @@ impl FromStr for Faults {
                 _ => Err(fail("a switch is 0 or 1")),
             };
             match name {
-                "html" => faults.html = share()?,
+                "refuse" => faults.refuse = share()?,
+                "ban" => faults.ban = share()?,
                 "error" => faults.error = share()?,
                 "cut" => faults.cut = share()?,
+                "html" => faults.html = share()?,
+                "huge" => faults.huge = share()?,
                 "slow" => faults.slow = share()?,
-                "short" => faults.short = share()?,
                 "empty" => faults.empty = share()?,
+                "short" => faults.short = share()?,
                 "repeat" => faults.repeat = share()?,
+                "stuck" => faults.stuck = switch()?,
                 "shuffle" => faults.shuffle = share()?,
+                "duplicate" => faults.duplicate = share()?,
+                "foreign" => faults.foreign = share()?,
+                "absurd" => faults.absurd = share()?,
+                "open" => faults.open = share()?,
                 "restate" => faults.restate = share()?,
                 "poison" => faults.poison = share()?,
                 "microseconds" => faults.microseconds = switch()?,
                 "geo" => faults.geo = switch()?,
-                "vanish" => faults.vanish.push(value.to_owned()),
+                "vanish" => {
+                    let (symbol, after) = value.split_once('@').unwrap_or((value, "0"));
+                    let after =
+                        after.parse().map_err(|_| fail("a symbol vanishes after a whole number of requests"))?;
+                    faults.vanish.push(Vanishing { symbol: symbol.to_owned(), after });
+                }
+                "weight" => {
+                    faults.weight = Some(value.parse().map_err(|_| fail("a weight is a whole number"))?);
+                }
+                "pause" => {
+                    let seconds = value.parse().map_err(|_| fail("a pause is a whole number of seconds"))?;
+                    faults.pause = Duration::from_secs(seconds);
+                }
                 "delay" => {
-                    let seconds = value.parse().map_err(|_| fail("a delay is a whole number of seconds"))?;
-                    faults.delay = Duration::from_secs(seconds);
+                    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    faults.delay = seconds.ok_or_else(|| fail("a delay is a number of seconds"))?;
                 }
                 "skew" => {
                     faults.skew = value.parse().map_err(|_| fail("a skew is a whole number of milliseconds"))?;
@@ -130,6 +190,8 @@ impl FromStr for Faults {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     #[test]
@@ -137,7 +199,11 @@ mod tests {
         let text = "html:0.05, cut:1,skew:-1270,vanish:BTCUSDT,geo:1,outage:2023-03-24T12:39:41Z/2023-03-24T14:00:00Z";
         let faults: Faults = text.parse().unwrap();
         assert_eq!((faults.html, faults.cut, faults.skew, faults.geo), (0.05, 1.0, -1_270, true));
-        assert_eq!((faults.vanish, faults.outage.unwrap().from()), (vec!["BTCUSDT".to_owned()], 1_679_661_581_000));
+        let vanishing = Vanishing { symbol: "BTCUSDT".to_owned(), after: 0 };
+        assert_eq!((faults.vanish, faults.outage.unwrap().from()), (vec![vanishing], 1_679_661_581_000));
+        let faults: Faults = "weight:40,pause:3,delay:0.25,vanish:币安人生USDT@5".parse().unwrap();
+        assert_eq!((faults.weight, faults.pause.as_secs(), faults.delay.as_millis()), (Some(40), 3, 250));
+        assert_eq!(faults.vanish, [Vanishing { symbol: "币安人生USDT".to_owned(), after: 5 }]);
         assert_eq!("".parse::<Faults>().unwrap(), Faults::default());
     }
 
@@ -150,8 +216,30 @@ mod tests {
             ("geo:yes", "0 or 1"),
             ("fire:1", "no such fault"),
             ("outage:now", "RFC 3339"),
+            ("vanish:BTCUSDT@soon", "whole number of requests"),
+            ("delay:-1", "number of seconds"),
         ] {
             assert!(text.parse::<Faults>().unwrap_err().to_string().contains(words), "{text}");
         }
+    }
+
+    #[test]
+    fn every_switch_can_be_written_as_it_is_shown_and_is_in_the_manual() {
+        let manual = include_str!("../../../../docs/exchange.md");
+        let mut shown = String::new();
+        for (written, meaning) in SWITCHES {
+            let value = [
+                ("SHARE", "0.5"),
+                ("FROM/TO", "2023-03-24T12:39:41Z/2023-03-24T14:00:00Z"),
+                ("SYMBOL[@REQUESTS]", "BTCUSDT@5"),
+                ("MILLISECONDS", "-5"),
+                ("SECONDS", "2"),
+                ("NUMBER", "3"),
+            ];
+            let text = value.iter().fold(written.to_owned(), |text, (from, to)| text.replace(from, to));
+            assert!(text.parse::<Faults>().is_ok_and(|faults| faults != Faults::default()), "{text}");
+            let _ = writeln!(shown, "| `{written}` | {meaning} |");
+        }
+        assert!(manual.contains(&shown), "docs/exchange.md has to hold:\n{shown}");
     }
 }

@@ -2,12 +2,17 @@
 
 use streamforge_events::Millis;
 
+use super::fault_engine::Penalty;
+
 const MINUTE: Millis = 60_000;
 
 /// Refused requests of one minute that are answered with 429; the next one bans the address.
 ///
 /// The real number is unknown; a client that obeys `Retry-After` never gets near it.
 const TOLERATED: u32 = 5;
+
+/// The limit that is told when none is enforced.
+pub(super) const USUAL_LIMIT: u32 = 6_000;
 
 const FIRST_BAN: Millis = 2 * MINUTE;
 const LONGEST_BAN: Millis = 3 * 24 * 60 * MINUTE;
@@ -21,6 +26,8 @@ pub(super) struct Limiter {
     refused: u32,
     bans: u32,
     banned_until: Millis,
+    /// End of a pause that was imposed within the limit.
+    quiet_until: Millis,
 }
 
 /// Whether a request is answered.
@@ -41,7 +48,35 @@ pub(super) enum Admission {
 
 impl Limiter {
     pub(super) fn new(limit: Option<u32>) -> Self {
-        Self { limit, minute: i64::MIN, used: 0, refused: 0, bans: 0, banned_until: Millis::MIN }
+        Self {
+            limit,
+            minute: i64::MIN,
+            used: 0,
+            refused: 0,
+            bans: 0,
+            banned_until: Millis::MIN,
+            quiet_until: Millis::MIN,
+        }
+    }
+
+    /// Whether an earlier answer's `Retry-After` is not over.
+    pub(super) fn is_closed(&self, now: Millis) -> bool {
+        let is_used_up = self.limit.is_some_and(|limit| self.used > limit) && now.div_euclid(MINUTE) == self.minute;
+        now < self.banned_until || now < self.quiet_until || is_used_up
+    }
+
+    /// Refuses a request that is within the limit; the address has to be quiet for `pause`.
+    pub(super) fn impose(&mut self, now: Millis, penalty: Penalty, pause: Millis) -> Admission {
+        match penalty {
+            Penalty::Banned => {
+                self.banned_until = now + pause;
+                self.ban(now)
+            }
+            Penalty::Refused => {
+                self.quiet_until = now + pause;
+                self.refuse(now)
+            }
+        }
     }
 
     /// Charges a request, refused or not, and says what the minute has cost so far.
@@ -58,9 +93,9 @@ impl Limiter {
         if now < self.banned_until {
             return self.ban(now);
         }
-        let Some(limit) = self.limit.filter(|limit| self.used > *limit) else {
+        if now >= self.quiet_until && self.limit.is_none_or(|limit| self.used <= limit) {
             return Admission::Allowed;
-        };
+        }
         self.refused += 1;
         if self.refused > TOLERATED {
             let length = FIRST_BAN.saturating_mul(1 << self.bans.min(20)).min(LONGEST_BAN);
@@ -68,7 +103,12 @@ impl Limiter {
             self.banned_until = now + length;
             return self.ban(now);
         }
-        Admission::TooMuch { limit, retry_after_seconds: seconds((self.minute + 1) * MINUTE - now) }
+        self.refuse(now)
+    }
+
+    fn refuse(&self, now: Millis) -> Admission {
+        let until = if now < self.quiet_until { self.quiet_until } else { (self.minute + 1) * MINUTE };
+        Admission::TooMuch { limit: self.limit.unwrap_or(USUAL_LIMIT), retry_after_seconds: seconds(until - now) }
     }
 
     fn ban(&self, now: Millis) -> Admission {

@@ -4,11 +4,13 @@
 //! `parameters`, and answered by `endpoints` from a `market`: `synthetic:SEED` computes any range of a whole
 //! market, `replay:DIR` serves recorded files as they are.
 
+mod absurd;
 mod counters;
 mod endpoints;
 mod exchange_info;
 mod fault_engine;
 mod faults;
+mod huge;
 mod limiter;
 mod market;
 mod parameters;
@@ -27,7 +29,7 @@ use crate::Error;
 use market::Market;
 
 pub use counters::Counters;
-pub use faults::Faults;
+pub use faults::{Faults, SWITCHES, Vanishing};
 
 /// What the simulator serves, and how badly it behaves.
 #[derive(Debug)]
@@ -36,7 +38,8 @@ pub struct SimulatorConfig {
     pub source: Source,
     /// The exchange's clock.
     pub clock: Clock,
-    /// Request weight allowed for each minute; none switches the limit and the bans off, not the counting.
+    /// Request weight allowed for each minute unless the faults name another; none switches the limit and the bans
+    /// off, not the counting.
     pub weight_limit: Option<u32>,
     /// Failures to imitate.
     pub faults: Faults,
@@ -131,22 +134,24 @@ struct RunningClock {
     clock: Clock,
     started: Instant,
     not_before: Millis,
+    skew: Millis,
 }
 
 impl RunningClock {
-    fn start(clock: Clock, market: &Market) -> Self {
-        Self { clock, started: Instant::now(), not_before: market.recorded_until() }
+    fn start(clock: Clock, skew: Millis, market: &Market) -> Self {
+        Self { clock, started: Instant::now(), not_before: market.recorded_until(), skew }
     }
 
     fn now(&self) -> Millis {
         let millis = |duration: std::time::Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
-        match self.clock {
+        let time = match self.clock {
             Clock::Frozen(time) => time,
             Clock::StartingAt(time) => time.saturating_add(millis(self.started.elapsed())),
             Clock::Real => {
                 let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
                 since.map_or(0, millis).max(self.not_before)
             }
-        }
+        };
+        time.saturating_add(self.skew)
     }
 }

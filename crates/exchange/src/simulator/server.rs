@@ -14,18 +14,16 @@ use super::{
     Counters, RunningClock, SimulatorConfig,
     endpoints::{Endpoint, Request},
     fault_engine::{Draws, Failure, FaultEngine},
-    limiter::{Admission, Limiter},
+    huge,
+    limiter::{Admission, Limiter, USUAL_LIMIT},
     market::{Listing, Market},
     parameters::Parameters,
     refusal::Refusal,
     wire::TimeUnit,
 };
 
-const JSON: &str = "application/json;charset=UTF-8";
+pub(super) const JSON: &str = "application/json;charset=UTF-8";
 const HTML: &str = "<html><head><title>Error</title></head><body><center><h1>Bad request</h1></center></body></html>";
-
-/// Limit that exchangeInfo tells when none is enforced.
-const USUAL_LIMIT: u32 = 6_000;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -42,23 +40,19 @@ impl State {
     /// The listing of a symbol, or the exchange's refusal.
     pub(super) fn listing(&self, symbol: &str) -> Result<&Listing, Refusal> {
         let listing = self.market.listings().iter().find(|listing| listing.symbol == symbol);
-        listing.filter(|_| self.is_listed(symbol)).ok_or_else(Refusal::invalid_symbol)
-    }
-
-    /// Whether a symbol has not vanished.
-    pub(super) fn is_listed(&self, symbol: &str) -> bool {
-        !self.faults.faults.vanish.iter().any(|vanished| vanished == symbol)
+        listing.filter(|_| self.faults.is_listed(symbol)).ok_or_else(Refusal::invalid_symbol)
     }
 }
 
 pub(super) fn router(config: SimulatorConfig) -> Router {
     let market = config.source.0;
+    let limit = config.faults.weight.or(config.weight_limit);
     let state = Arc::new(State {
-        clock: RunningClock::start(config.clock, &market),
+        clock: RunningClock::start(config.clock, config.faults.skew, &market),
         market,
         faults: FaultEngine::new(config.faults),
-        weight_limit: config.weight_limit.unwrap_or(USUAL_LIMIT),
-        limiter: Mutex::new(Limiter::new(config.weight_limit)),
+        weight_limit: limit.unwrap_or(USUAL_LIMIT),
+        limiter: Mutex::new(Limiter::new(limit)),
         counters: config.counters,
     });
     Router::new().fallback(handle).with_state(state)
@@ -76,8 +70,8 @@ async fn handle(
     };
     let parameters = Parameters(parameters);
     let now = state.clock.now();
-    let (used, admission) = charge(&state, now, endpoint.weight(&parameters));
     let draws = state.faults.draws();
+    let (used, admission) = charge(&state, now, endpoint.weight(&parameters), draws);
     let mut failure = None;
     let answer = if let Err(refusal) = admit(&state, admission) {
         Err(refusal)
@@ -86,13 +80,14 @@ async fn handle(
         let draws = failure.is_none().then_some(draws);
         work(Arc::clone(&state), endpoint, parameters, time_unit(&state, &headers), now, draws).await
     };
+    let takes_gzip = headers.get(header::ACCEPT_ENCODING).is_some_and(|kinds| kinds.as_bytes().starts_with(b"gzip"));
     let mut response = match answer {
         Ok(json) => response(StatusCode::OK, Some(JSON), Body::from(json)),
         Err(refusal) => refuse(&refusal),
     };
     if let Some(failure) = failure {
         state.counters.count_fault();
-        response = fail(&state, failure, response).await;
+        response = fail(&state, failure, response, takes_gzip).await;
     }
     let headers = response.headers_mut();
     headers.insert("x-mbx-used-weight", HeaderValue::from(used));
@@ -119,10 +114,18 @@ async fn work(
     task.await.unwrap_or_else(|error| Err(Refusal::unknown(format!("the simulator failed: {error}"))))
 }
 
-fn charge(state: &State, now: i64, weight: u32) -> (u32, Admission) {
+fn charge(state: &State, now: i64, weight: u32, draws: Draws) -> (u32, Admission) {
     let mut limiter = state.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-    let (used, admission) = limiter.charge(now, weight);
+    if limiter.is_closed(now) {
+        state.counters.count_impatient();
+    }
+    let (used, mut admission) = limiter.charge(now, weight);
     state.counters.count_request(used);
+    if let (Admission::Allowed, Some(penalty)) = (admission, state.faults.penalty(draws)) {
+        let pause = i64::try_from(state.faults.faults.pause.as_millis()).unwrap_or(i64::MAX / 4);
+        admission = limiter.impose(now, penalty, pause);
+        state.counters.count_fault();
+    }
     (used, admission)
 }
 
@@ -151,7 +154,7 @@ fn time_unit(state: &State, headers: &HeaderMap) -> Result<TimeUnit, Refusal> {
     }
 }
 
-async fn fail(state: &State, failure: Failure, good: Response) -> Response {
+async fn fail(state: &State, failure: Failure, good: Response, takes_gzip: bool) -> Response {
     match failure {
         Failure::Html { status } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -163,6 +166,7 @@ async fn fail(state: &State, failure: Failure, good: Response) -> Response {
             good
         }
         Failure::Cut => cut(good).await,
+        Failure::Huge => huge::response_of_spaces(takes_gzip),
     }
 }
 
@@ -181,7 +185,7 @@ fn refuse(refusal: &Refusal) -> Response {
     response(status, Some(JSON), Body::from(refusal.body()))
 }
 
-fn response(status: StatusCode, kind: Option<&'static str>, body: Body) -> Response {
+pub(super) fn response(status: StatusCode, kind: Option<&'static str>, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     if let Some(kind) = kind {

@@ -41,8 +41,16 @@ async fn rows_are_those_of_a_calm_exchange() {
         "empty:0.6",
         "repeat:0.6",
         "shuffle:1",
+        "duplicate:1",
+        "foreign:0.4",
+        "absurd:0.1",
+        "huge:0.1",
+        "open:1",
+        "refuse:0.2",
+        "ban:0.2",
         "microseconds:1",
-        "html:0.1,error:0.05,cut:0.1,short:0.3,empty:0.2,repeat:0.2,shuffle:0.3",
+        "html:0.05,error:0.03,cut:0.05,short:0.3,empty:0.2,repeat:0.2,shuffle:0.3",
+        "duplicate:0.3,foreign:0.2,absurd:0.05,huge:0.02,open:0.3,refuse:0.1,ban:0.1,short:0.3,empty:0.2,repeat:0.2",
     ] {
         for seed in 1..=3 {
             let server = start(running(&format!("{faults},seed:{seed}"))).await;
@@ -68,12 +76,86 @@ async fn steady_failures_end_with_the_exchanges_words() {
         ("vanish:BTCUSDT", "code -1121: Invalid symbol.", true),
         ("error:1", "HTTP 50", false),
         ("cut:1", "connection to the exchange failed", false),
+        ("html:1,seed:1", "", false),
+        ("absurd:1", "something else than", true),
+        ("huge:1", "is larger than 1048576 bytes", true),
+        ("refuse:1", "asks this address to wait", false),
+        ("ban:1", "asks this address to wait", false),
+        ("foreign:1", "only others, again and again", true),
     ] {
         let server = start(running(faults)).await;
         let error = server.client().klines_window(&symbol("BTCUSDT"), Interval::M1, window).await.unwrap_err();
-        assert!(error.to_string().contains(words), "{faults}: {error}");
-        assert_eq!(error.is_permanent(), permanent, "{faults}");
+        assert!(error.to_string().contains(words), "{faults}: {error:?}");
+        assert!(words.is_empty() || error.is_permanent() == permanent, "{faults}");
+        assert!(server.counters.requests() < 30, "{faults}: {} requests", server.counters.requests());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_page_for_ever_ends_the_load() {
+    let server = start(running("stuck:1")).await;
+    let client = server.client();
+    let bitcoin = symbol("BTCUSDT");
+    let first = range(MIDNIGHT - DAY, MIDNIGHT - DAY + HOUR);
+    assert_eq!(client.klines_window(&bitcoin, Interval::M5, first).await.unwrap().rows.len(), 12);
+    let next = range(first.to(), first.to() + HOUR);
+    let error = client.klines_window(&bitcoin, Interval::M5, next).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("again and again"), "{error}");
+    assert_eq!(client.agg_trades(&bitcoin, 10_000, 100).await.unwrap().rows.len(), 100);
+    let error = client.agg_trades(&bitcoin, 10_100, 100).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("again and again"), "{error}");
+    let error = client.first_agg_trade(&bitcoin, first).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("again and again"), "{error}");
+    assert!(server.counters.requests() < 60, "{}", server.counters.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rows_of_another_window_are_never_taken() {
+    let calm = load(&start(running("")).await.client()).await;
+    for seed in 0..20 {
+        // An empty page beside a foreign one is the worst: it seems to say that nothing is there.
+        let server = start(running(&format!("foreign:0.4,empty:0.4,seed:{seed}"))).await;
+        assert!(load(&server.client()).await == calm, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn absurd_rows_never_come_out_of_a_client() {
+    let window = range(MIDNIGHT - DAY, MIDNIGHT);
+    let calm = start(running("")).await.client().klines_window(&symbol("BTCUSDT"), Interval::M5, window).await.unwrap();
+    let mut refused = 0;
+    for seed in 0..40 {
+        let server = start(running(&format!("absurd:0.6,short:0.5,seed:{seed}"))).await;
+        match server.client().klines_window(&symbol("BTCUSDT"), Interval::M5, window).await {
+            Ok(page) => assert_eq!(page.rows, calm.rows, "seed {seed}"),
+            Err(error) => {
+                assert!(matches!(error, Error::Malformed { .. }), "{error}");
+                refused += 1;
+            }
+        }
+        match server.client().agg_trades(&symbol("BTCUSDT"), 10_000, 100).await {
+            Ok(page) => assert_eq!(page.rows.len(), 100, "seed {seed}"),
+            Err(error) => assert!(matches!(error, Error::Malformed { .. }), "{error}"),
+        }
+    }
+    assert!((1..40).contains(&refused), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_symbol_that_vanishes_keeps_what_was_read_and_ends_with_its_code() {
+    let server = start(running("vanish:ETHUSDT@2")).await;
+    let client = server.client();
+    let window = |number: i64| range(MIDNIGHT - (number + 1) * HOUR, MIDNIGHT - number * HOUR);
+    for number in 0..2 {
+        let page = client.klines_window(&symbol("ETHUSDT"), Interval::M1, window(number)).await.unwrap();
+        assert_eq!(page.rows.len(), 60);
+    }
+    let before = server.counters.requests();
+    let error = client.klines_window(&symbol("ETHUSDT"), Interval::M1, window(2)).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { code: -1121, .. }) && error.is_permanent(), "{error}");
+    assert_eq!(server.counters.requests(), before + 1, "asked once");
+    let page = client.klines_window(&symbol("BTCUSDT"), Interval::M1, window(2)).await.unwrap();
+    assert_eq!(page.rows.len(), 60, "the others are still there");
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,8 +169,12 @@ async fn an_outage_is_a_fact_and_never_filled() {
     let opens: Vec<i64> = page.rows.iter().map(|kline| (kline.open_time - noon) / HOUR).collect();
     assert_eq!((opens, page.complete_until), (vec![-1, 0, 2, 3], noon + 4 * HOUR));
     assert_eq!(page.rows[1].close_time, noon + 39 * MINUTE + 41_000);
-    let page =
-        client.klines_window(&symbol("SOLUSDT"), Interval::M5, range(noon + HOUR, noon + 2 * HOUR)).await.unwrap();
+    let inside = range(noon + HOUR, noon + 2 * HOUR);
+    let page = client.klines_window(&symbol("SOLUSDT"), Interval::M5, inside).await.unwrap();
+    assert_eq!((page.rows.len(), page.complete_until), (0, noon + 2 * HOUR), "a window inside the outage is empty");
+    // The bar of now at the end of each page is no reason to look for more.
+    let server = start(running(&format!("{outage},open:1"))).await;
+    let page = server.client().klines_window(&symbol("SOLUSDT"), Interval::M5, inside).await.unwrap();
     assert_eq!((page.rows.len(), page.complete_until), (0, noon + 2 * HOUR), "a window inside the outage is empty");
 }
 

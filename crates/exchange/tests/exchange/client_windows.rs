@@ -51,10 +51,15 @@ async fn the_open_bar_is_left_out() {
 
 #[tokio::test(start_paused = true)]
 async fn the_server_decides_what_time_it_is() {
-    // Its clock is years behind this machine's, and what it tells is twenty minutes behind that.
-    let server = start(running("skew:-1200000")).await;
-    let page = server.client().klines_window(&symbol("BTCUSDT"), Interval::M15, range(MIDNIGHT, MIDNIGHT + DAY)).await;
-    assert_eq!(page.unwrap().complete_until, MIDNIGHT + 11 * HOUR + 45 * MINUTE);
+    // Its clock is years behind this machine's anyway; minutes decide which bar of a quarter is the open one.
+    for skew in [0, -20 * MINUTE, -7 * MINUTE, 3 * MINUTE, 8 * MINUTE, 45 * MINUTE] {
+        let server = start(running(&format!("open:1,skew:{skew}"))).await;
+        let window = range(MIDNIGHT, MIDNIGHT + DAY);
+        let page = server.client().klines_window(&symbol("BTCUSDT"), Interval::M15, window).await.unwrap();
+        let until = Interval::M15.align_down(NOW + skew);
+        assert_eq!((page.complete_until, opens(&page).last()), (until, Some(&(until - 15 * MINUTE))), "{skew}");
+        assert!(page.rows.iter().all(|kline| kline.close_time < NOW + skew), "{skew}");
+    }
 }
 
 #[tokio::test]

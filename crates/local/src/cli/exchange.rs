@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use streamforge_exchange::simulator::{self, SimulatorConfig, Source};
+use streamforge_exchange::simulator::{self, SWITCHES, SimulatorConfig, Source};
 use tokio::net::TcpListener;
 
 use super::{
@@ -25,9 +25,17 @@ pub(super) struct Arguments {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
-    /// Failures to inject.
-    #[arg(long, value_name = "FAULTS", default_value = "")]
+    /// Failures to inject, such as `html:0.05,short:0.1,seed:7`; `--help` lists the switches.
+    #[arg(long, value_name = "FAULTS", default_value = "", long_help = switches())]
     faults: String,
+}
+
+/// The help on `--faults`: every switch with what it does.
+fn switches() -> String {
+    let width = SWITCHES.iter().map(|(written, _)| written.len()).max().unwrap_or_default();
+    let rows = SWITCHES.iter().map(|(written, meaning)| format!("  {written:width$}  {meaning}"));
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    format!("Failures to inject, separated by commas; a share is the probability, from 0 to 1:\n\n{rows}\n\n")
 }
 
 pub(super) async fn execute(command: Command, output: Output) -> Outcome {
