@@ -1,10 +1,14 @@
 //! Pearson correlation of every pair of symbols over the returns that both have.
 
-use std::collections::BTreeMap;
+use crate::{
+    aligned::Aligned,
+    moments::{Side, by_sums, by_values},
+    product::{Products, Shape},
+    returns::Returns,
+};
 
-use streamforge_events::Millis;
-
-use crate::returns::{Returns, centre, count};
+/// Times that are multiplied at once: what they take stays in the last cache.
+const SLAB: usize = 2048;
 
 /// Correlation of one pair of symbols.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,166 +25,132 @@ pub struct Pair {
 
 /// Correlates every pair of symbols over the returns that both have.
 ///
-/// Symbols whose returns stand at the same times form one class. The common times are found once
-/// for each pair of classes; within it the rows are compacted, centred and scaled once, and a
-/// correlation is a dot product. A market without gaps is one class, so all of it is one
-/// symmetric matrix product. Means are those of the common returns of the pair, as in
-/// `numpy.corrcoef` of the same rows.
+/// The returns stand on one axis of time, less their mean and zero where there is none. The sums of
+/// products of all pairs are then one symmetric matrix product. What a symbol sums up to where another
+/// has returns is the product of its values, and of their squares, with the other's mask of ones and
+/// zeros; that is computed for symbols with gaps alone. Means are those of the common returns of the
+/// pair, as in `numpy.corrcoef` of the same rows.
 ///
 /// A pair with fewer than `minimum_observations` common returns, or with a constant side, has no
 /// correlation and is left out.
 ///
 /// # Shape
 /// At most one [`Pair`] for each `first < second`, ascending by (`first`, `second`).
-///
-/// # Source
-/// Two passes: Chan, Golub and others, "Algorithms for Computing the Sample Variance" (1983).
 #[must_use]
 pub fn correlations(symbols: &[Returns], minimum_observations: usize) -> Vec<Pair> {
-    let mut classes: BTreeMap<&[Millis], Vec<usize>> = BTreeMap::new();
-    for (index, returns) in symbols.iter().enumerate() {
-        classes.entry(&returns.open_times).or_default().push(index);
-    }
-    let classes: Vec<(&[Millis], Vec<usize>)> = classes.into_iter().collect();
     let minimum = minimum_observations.max(2);
-    let mut pairs = Vec::new();
-    for (position, (times, members)) in classes.iter().enumerate() {
-        if times.len() < minimum {
-            continue;
-        }
-        let every: Vec<usize> = (0..times.len()).collect();
-        let rows = Rows::new(symbols, members, &every);
-        for (place, left) in rows.rows.iter().enumerate() {
-            rows.correlate(left, place + 1, &mut pairs);
-        }
-        for (other_times, other_members) in &classes[position + 1..] {
-            let (here, there) = common(times, other_times);
-            if here.len() < minimum {
-                continue;
-            }
-            let lefts = Rows::new(symbols, members, &here);
-            let rights = Rows::new(symbols, other_members, &there);
-            for left in &lefts.rows {
-                rights.correlate(left, 0, &mut pairs);
-            }
+    let market = Market::new(symbols);
+    let mut pairs = Vec::with_capacity(symbols.len() * symbols.len().saturating_sub(1) / 2);
+    for first in 0..symbols.len() {
+        if market.lengths[first].is_some() {
+            market.correlate(first, minimum, &mut pairs);
         }
     }
-    pairs.sort_unstable_by_key(|pair| (pair.first, pair.second));
     pairs
 }
 
-/// Rows of one class over chosen times: centred, of length one, padded to whole lanes.
-struct Rows {
-    rows: Vec<Row>,
-    observations: usize,
+/// The sums from which correlations follow.
+struct Market<'a> {
+    symbols: &'a [Returns],
+    aligned: Aligned<'a>,
+    /// One by the length of each symbol's vector of deviations; nothing for constant symbols.
+    lengths: Vec<Option<f64>>,
+    /// Of the values of each pair.
+    products: Products,
+    /// Of the values of each symbol, where a symbol with gaps has one.
+    values: Products,
+    /// Of the squares of these values.
+    squares: Products,
 }
 
-struct Row {
-    symbol: usize,
-    values: Vec<f64>,
-}
-
-impl Rows {
-    /// Takes the chosen returns of each member; constant members are left out.
-    fn new(symbols: &[Returns], members: &[usize], chosen: &[usize]) -> Self {
-        let rows = members
-            .iter()
-            .filter_map(|&symbol| {
-                let source = &symbols[symbol].values;
-                let values = standardised(chosen.iter().map(|&index| source[index]).collect())?;
-                Some(Row { symbol, values })
-            })
-            .collect();
-        Self { rows, observations: chosen.len() }
-    }
-
-    /// Adds the pairs of one row with the rows from `start` on.
-    fn correlate(&self, left: &Row, start: usize, pairs: &mut Vec<Pair>) {
-        let rest = &self.rows[start.min(self.rows.len())..];
-        let blocks = rest.chunks_exact(BLOCK);
-        let remainder = blocks.remainder();
-        for block in blocks {
-            let products: [f64; BLOCK] = dot_block(&left.values, block);
-            for (right, product) in block.iter().zip(products) {
-                pairs.push(self.pair(left, right, product));
+impl<'a> Market<'a> {
+    fn new(symbols: &'a [Returns]) -> Self {
+        let aligned = Aligned::new(symbols);
+        let (all, gapped) = (symbols.len(), aligned.gapped.len());
+        let mut products = Products::zeros(Shape::Triangle, all, all);
+        let mut values = Products::zeros(Shape::Rectangle, all, gapped);
+        let mut squares = values.clone();
+        for from in (0..aligned.depth).step_by(SLAB) {
+            let to = aligned.depth.min(from + SLAB);
+            let panel = aligned.values(from, to);
+            products.add(&panel, &panel);
+            if gapped > 0 {
+                let masks = aligned.masks(from, to);
+                values.add(&panel, &masks);
+                squares.add(&panel.squared(), &masks);
             }
         }
-        for right in remainder {
-            let [product] = dot_block(&left.values, std::slice::from_ref(right));
-            pairs.push(self.pair(left, right, product));
-        }
+        let length = |symbol: usize| {
+            let squares = products.get(symbol, symbol);
+            let side = Side { sum: 0.0, squares, scale: squares };
+            side.deviations(symbols[symbol].values.len()).map(|deviations| 1.0 / deviations.sqrt())
+        };
+        let lengths = (0..all).map(length).collect();
+        Self { symbols, aligned, lengths, products, values, squares }
     }
 
-    fn pair(&self, left: &Row, right: &Row, product: f64) -> Pair {
-        Pair {
-            first: left.symbol.min(right.symbol),
-            second: left.symbol.max(right.symbol),
-            correlation: product.clamp(-1.0, 1.0),
-            observations: self.observations,
-        }
-    }
-}
-
-/// Rounding of prices and quotients leaves about 1e-16 in a log return; less than this is no movement.
-const ROUNDING_NOISE: f64 = 1e-14;
-
-/// Centres and scales a row to length one, or gives nothing for a constant one.
-fn standardised(mut values: Vec<f64>) -> Option<Vec<f64>> {
-    let length = centre(&mut values).sqrt();
-    if length <= ROUNDING_NOISE * count(values.len()).sqrt() {
-        return None;
-    }
-    for value in &mut values {
-        *value /= length;
-    }
-    values.resize(values.len().next_multiple_of(LANES), 0.0);
-    Some(values)
-}
-
-/// Independent sums within a dot product: enough for the compiler to use vector registers.
-const LANES: usize = 4;
-/// Rows multiplied with one row at a time: each value that is read is used this often.
-const BLOCK: usize = 4;
-
-fn dot_block<const ROWS: usize>(left: &[f64], rights: &[Row]) -> [f64; ROWS] {
-    let mut sums = [[0.0; LANES]; ROWS];
-    let (left, _) = left.as_chunks::<LANES>();
-    let rights: [&[[f64; LANES]]; ROWS] =
-        std::array::from_fn(|row| &rights[row].values.as_chunks::<LANES>().0[..left.len()]);
-    for (index, left) in left.iter().enumerate() {
-        for row in 0..ROWS {
-            for lane in 0..LANES {
-                sums[row][lane] += left[lane] * rights[row][index][lane];
+    /// Adds the pairs of a symbol with those behind it.
+    fn correlate(&self, first: usize, minimum: usize, pairs: &mut Vec<Pair>) {
+        let has_gaps = self.aligned.rows[first].gaps.is_some();
+        let Some(length) = self.lengths[first] else { return };
+        for second in first + 1..self.symbols.len() {
+            let Some(other) = self.lengths[second] else { continue };
+            let observations = self.aligned.common(first, second);
+            if observations < minimum {
+                continue;
             }
+            let correlation = if has_gaps || self.aligned.rows[second].gaps.is_some() {
+                let Some(correlation) = self.with_gaps(first, second, observations) else { continue };
+                correlation
+            } else {
+                (self.products.get(first, second) * length * other).clamp(-1.0, 1.0)
+            };
+            pairs.push(Pair { first, second, correlation, observations });
         }
     }
-    sums.map(|lanes| lanes.iter().sum())
+
+    /// Correlates a pair of which at least one side has gaps.
+    fn with_gaps(&self, first: usize, second: usize, observations: usize) -> Option<f64> {
+        let (here, there) = (self.side(first, second), self.side(second, first));
+        by_sums(observations, here, there, self.products.get(first, second)).or_else(|| {
+            let (here, there) = common(&self.symbols[first], &self.symbols[second]);
+            by_values(here, there)
+        })
+    }
+
+    /// The sums of one symbol where another has values; its mean is zero where it has them all.
+    fn side(&self, symbol: usize, other: usize) -> Side {
+        let (sum, squares) = match &self.aligned.rows[other].gaps {
+            Some(gaps) => (self.values.get(symbol, gaps.number), self.squares.get(symbol, gaps.number)),
+            None => (0.0, self.products.get(symbol, symbol)),
+        };
+        Side { sum, squares, scale: squares }
+    }
 }
 
-/// Finds the positions of the times that two ascending rows share.
-fn common(left: &[Millis], right: &[Millis]) -> (Vec<usize>, Vec<usize>) {
-    let (mut here, mut there) = (Vec::new(), Vec::new());
-    let (mut i, mut j) = (0, 0);
-    while i < left.len() && j < right.len() {
-        match left[i].cmp(&right[j]) {
-            std::cmp::Ordering::Less => i += 1,
-            std::cmp::Ordering::Greater => j += 1,
-            std::cmp::Ordering::Equal => {
-                here.push(i);
-                there.push(j);
-                i += 1;
-                j += 1;
-            }
+/// The values of two symbols at the times that both have.
+fn common(left: &Returns, right: &Returns) -> (Vec<f64>, Vec<f64>) {
+    let mut others = right.open_times.iter().zip(&right.values).peekable();
+    let mut both = (Vec::new(), Vec::new());
+    for (time, value) in left.open_times.iter().zip(&left.values) {
+        while others.next_if(|(other, _)| *other < time).is_some() {}
+        if let Some((_, other)) = others.next_if(|(other, _)| *other == time) {
+            both.0.push(*value);
+            both.1.push(*other);
         }
     }
-    (here, there)
+    both
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
+    use streamforge_events::Millis;
 
     use super::*;
+    use crate::returns::count;
 
     fn returns(values: &[(Millis, f64)]) -> Returns {
         let (open_times, values) = values.iter().copied().unzip();
@@ -252,6 +222,18 @@ mod tests {
         let reference = correlations(&[row(&plain), row(&other)], 2)[0].correlation;
         let offset = correlations(&[row(&shifted), row(&other)], 2)[0].correlation;
         assert!((reference - offset).abs() < 1e-14);
+    }
+
+    #[test]
+    fn common_returns_far_from_the_mean_of_all_lose_no_digits() {
+        let small = [0.3, 0.1, 0.4, 0.1, 0.5, 0.9, 0.2, 0.6];
+        let mut far: Vec<f64> = small.iter().map(|value| 1e4 + 1e-4 * value).collect();
+        far.extend([0.0; 80]);
+        let symbols = [row(&far), row(&[0.2, 0.7, 0.1, 0.8, 0.2, 0.8, 0.1, 0.8])];
+        let (expected, _) = naive(&symbols[0], &symbols[1], 2).unwrap();
+        assert!((correlations(&symbols, 2)[0].correlation - expected).abs() < 1e-6);
+        let still = [row(&[[1.0; 8].as_slice(), &[0.0; 80]].concat()), symbols[1].clone()];
+        assert_close(&correlations(&still, 2), &[]);
     }
 
     #[test]

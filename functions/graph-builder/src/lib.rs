@@ -7,11 +7,16 @@
 //!
 //! [`build_graph`] is pure; around it stand reading the columns and storing the result.
 
+mod aligned;
 mod correlation;
 mod edges;
 mod graph;
+mod moments;
+mod parallel;
 mod parameters;
+mod product;
 mod returns;
+mod sliding;
 
 use std::sync::Arc;
 
@@ -25,6 +30,7 @@ pub use edges::select_edges;
 pub use graph::{Closes, build_graph, graph_id, strongest};
 pub use parameters::{EdgeRule, Parameters};
 pub use returns::Returns;
+pub use sliding::SlidingCorrelation;
 
 /// How many edges a report shows.
 const EDGES_SHOWN: usize = 5;

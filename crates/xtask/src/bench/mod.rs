@@ -1,5 +1,6 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
+mod correlation;
 mod report;
 mod start;
 mod way;
@@ -13,7 +14,7 @@ use report::{Unit, figure};
 /// A benchmark: its name on the command line, and what runs it.
 type Bench = (&'static str, fn() -> Result<()>);
 
-const BENCHES: &[Bench] = &[("way", way::run), ("start", start::run)];
+const BENCHES: &[Bench] = &[("way", way::run), ("start", start::run), ("correlation", correlation::run)];
 
 /// The benchmarks that can be named.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -9,6 +9,10 @@ pub(crate) enum Unit {
     PerSecond(&'static str),
     /// Thousandths of a second.
     Milliseconds,
+    /// Millionths of a second.
+    Microseconds,
+    /// How many times as much.
+    Times,
     /// 2^20 bytes of memory or disk.
     Mebibytes,
 }
@@ -45,6 +49,8 @@ impl Unit {
         match self {
             Self::PerSecond(things) => format!("{things}/s"),
             Self::Milliseconds => "ms".to_owned(),
+            Self::Microseconds => "us".to_owned(),
+            Self::Times => "times".to_owned(),
             Self::Mebibytes => "MiB".to_owned(),
         }
     }
@@ -53,7 +59,8 @@ impl Unit {
         match self {
             Self::PerSecond(_) => format!("{value:.0}"),
             Self::Milliseconds => format!("{value:.3}"),
-            Self::Mebibytes => format!("{value:.1}"),
+            Self::Microseconds | Self::Mebibytes => format!("{value:.1}"),
+            Self::Times => format!("{value:.2}"),
         }
     }
 }
