@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use streamforge_events::{Symbol, TimeRange, Trade};
+use streamforge_events::{Millis, Symbol, TimeRange, Trade};
 
 use super::{
     Client, TradePage, encoded,
@@ -36,7 +36,10 @@ impl Client {
                 self.agg_trade_rows(symbol, &format!("startTime={from}&limit=1")).await?
             };
             if let Some(id) = page.iter().chain(&next).filter(|row| range.contains(row.time)).map(|row| row.id).min() {
-                return Ok(Some(id));
+                if self.is_first(symbol, id, from).await? {
+                    return Ok(Some(id));
+                }
+                continue;
             }
             let is_true = match next.iter().map(|row| row.time).min() {
                 Some(time) => time >= to,
@@ -81,6 +84,15 @@ impl Client {
         let next_id = block.cursor;
         let poisoned = block.rows.values().filter(|trade| trade.is_none()).count() as u64;
         Ok(TradePage { rows: block.rows.into_values().flatten().collect(), read_at, next_id, is_full, poisoned })
+    }
+
+    /// Whether the trade before `id` happened before `from`: an answer that was meant for another question would show
+    /// some trade of the range, but not its first.
+    async fn is_first(&self, symbol: &Symbol, id: i64, from: Millis) -> Result<bool, Error> {
+        let before = id.saturating_sub(1).max(0);
+        let page = self.agg_trade_rows(symbol, &format!("fromId={before}&limit=1")).await?;
+        let is_there = page.iter().any(|row| row.id == before && row.time < from);
+        Ok(is_there || page.iter().map(|row| row.id).min() == Some(id))
     }
 
     async fn newest_agg_trade(&self, symbol: &Symbol) -> Result<Option<AggTradeRow>, Error> {
