@@ -1,6 +1,6 @@
 //! The planner: a request and what is already loaded become stages and tasks.
 //!
-//! Only what is missing becomes a task. The part of a range that lies in the future is left out.
+//! Only what is missing becomes a task. The part of a range that is not over is left out.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use streamforge_events::{
 use crate::{
     document::{Stage, Status, Task, Work, Workflow},
     engine::Request,
-    slice::{slice_count, slices},
+    slice::{closed_part, slice_count, slices},
 };
 
 /// The functions that a request can be made of.
@@ -216,7 +216,8 @@ fn tasks(
             let missing = request.symbols.iter().flat_map(|symbol| {
                 let series = SeriesId { symbol: symbol.clone(), kind };
                 let have = loaded.get(&series).filter(|_| !entry.refresh).map_or(&[][..], Vec::as_slice);
-                range.without(have).into_iter().map(move |part| (symbol.clone(), part))
+                let missing = closed_part(kind, range, now).map(|closed| closed.without(have)).unwrap_or_default();
+                missing.into_iter().map(move |part| (symbol.clone(), part))
             });
             missing
                 .flat_map(|(symbol, part)| slices(kind, part).into_iter().map(move |slice| (symbol.clone(), slice)))

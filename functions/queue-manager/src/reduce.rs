@@ -143,6 +143,8 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
     }
     let is_current = heard.attempt.is_none_or(|attempt| attempt == task.attempt);
     let is_working = matches!(task.state, TaskState::Sent | TaskState::Started);
+    // A loader that has failed is not back at work because the batches that it left behind get stored.
+    let retry_at = task.retry_at.filter(|_| matches!(heard.what, What::Stored { .. }));
     let has_progress = match heard.what {
         What::Stored { batch, rows } => {
             let is_new = is_load && task.stored.insert(batch);
@@ -169,6 +171,10 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
             task.state = TaskState::Started;
             true
         }
+        What::Finished { complete_until: None, .. } if is_load => {
+            retry(task, Some("the loader does not say up to when it loaded".to_owned()), now);
+            false
+        }
         What::Finished { announced, complete_until } => {
             task.state = if is_load { TaskState::Loaded } else { TaskState::Done };
             task.announced = announced;
@@ -186,7 +192,7 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
     };
     if has_progress {
         task.heard_at = now;
-        task.retry_at = None;
+        task.retry_at = retry_at;
         stage.heard_at = now;
     }
     None

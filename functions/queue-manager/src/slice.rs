@@ -1,6 +1,6 @@
 //! Cuts a missing range into slices that one worker loads in one go.
 
-use streamforge_events::{Millis, SeriesKind, TimeRange};
+use streamforge_events::{Interval, Millis, SeriesKind, TimeRange};
 
 /// Bars that one task loads: twenty answers of the exchange, which hold 1000 bars each at most.
 ///
@@ -12,6 +12,24 @@ const DAY: Millis = 86_400_000;
 
 /// Time whose trades one task loads; on the busiest days a few hundred answers of the exchange.
 const TRADES_PER_SLICE: Millis = DAY / 6;
+
+/// A trade may show up in the exchange's answers this much later than its own time.
+const SETTLING: Millis = 10_000;
+
+/// The part of `range` that is over at `now`, so that it reads the same whoever loads it and whenever.
+///
+/// A bar that is open at the first attempt and closed at the second would make two batches of one number, and the
+/// smaller one would be taken for the larger.
+#[must_use]
+pub(crate) fn closed_part(kind: SeriesKind, range: TimeRange, now: Millis) -> Option<TimeRange> {
+    let closed = match kind {
+        // Which days these bars open on depends on the symbol.
+        SeriesKind::Klines(Interval::D3) => Interval::D3.previous_open(now),
+        SeriesKind::Klines(interval) => interval.align_down(now),
+        SeriesKind::Trades => now.saturating_sub(SETTLING),
+    };
+    TimeRange::new(range.from(), range.to().min(closed)).ok()
+}
 
 /// The slices of `range`, ascending; none where no bar can open.
 #[must_use]
@@ -48,8 +66,6 @@ fn cut(range: TimeRange, next: impl Fn(Millis) -> Millis) -> Vec<TimeRange> {
 
 #[cfg(test)]
 mod tests {
-    use streamforge_events::Interval;
-
     use super::*;
 
     fn range(text: &str) -> TimeRange {
@@ -86,6 +102,23 @@ mod tests {
         let rest = range("2024-06-01T00:01:00Z/2024-06-01T00:14:00Z");
         assert_eq!(slices(SeriesKind::Klines(Interval::M15), rest), []);
         assert_eq!(slices(SeriesKind::Klines(Interval::M1), rest).len(), 1);
+    }
+
+    #[test]
+    fn what_is_still_open_is_left_for_another_time() {
+        let from = |text: &str| streamforge_events::parse_instant(text).unwrap();
+        let day = range("2024-06-01:2024-06-01");
+        let cases = [
+            (SeriesKind::Klines(Interval::M15), "2024-06-01T10:29:59Z", Some("2024-06-01T10:15:00Z")),
+            (SeriesKind::Klines(Interval::M15), "2024-06-03T00:00:00Z", Some("2024-06-02T00:00:00Z")),
+            (SeriesKind::Klines(Interval::Mo1), "2024-06-30T00:00:00Z", None),
+            (SeriesKind::Klines(Interval::D3), "2024-06-03T23:00:00Z", None),
+            (SeriesKind::Trades, "2024-06-01T10:00:00Z", Some("2024-06-01T09:59:50Z")),
+            (SeriesKind::Trades, "2024-06-01T00:00:10Z", None),
+        ];
+        for (kind, now, until) in cases {
+            assert_eq!(closed_part(kind, day, from(now)).map(TimeRange::to), until.map(from), "{kind:?} at {now}");
+        }
     }
 
     #[test]
