@@ -11,8 +11,9 @@ use streamforge_store::{CreateOutcome, Remembered, Revision, Store, StoredWorkfl
 
 use crate::{
     document::{Command, Status, Workflow},
+    outbox::{decide, settle},
     outgoing, plan,
-    reduce::{Input, next_deadline, step},
+    reduce::{Input, next_deadline},
 };
 
 /// Answers the present instant in UTC milliseconds since the Unix epoch.
@@ -155,20 +156,9 @@ impl Engine {
             return Ok(None);
         };
         for _ in 0..RACES {
-            let before = read(&stored.document)?;
-            let (mut after, commands) = step(before.clone(), input.clone(), self.now());
-            let mut due = commands.clone();
-            after.outbox.extend(commands);
-            // What another handler has just decided it also publishes. An input that changes nothing or comes from the
-            // clock says that this handler may have died.
-            let is_repeated = after == before;
-            if is_repeated || input == Input::Overdue {
-                due.clone_from(&after.outbox);
-            }
-            let revision = if is_repeated {
-                stored.revision
-            } else {
-                match self.store.compare_and_set(&self.document(&after)?, &stored.revision).await? {
+            let decision = decide(&read(&stored.document)?, &input, self.now());
+            let revision = if decision.is_news {
+                match self.store.compare_and_set(&self.document(&decision.workflow)?, &stored.revision).await? {
                     SwapOutcome::Won(revision) => revision,
                     SwapOutcome::Missing => return Ok(None),
                     SwapOutcome::Lost(current) => {
@@ -176,8 +166,10 @@ impl Engine {
                         continue;
                     }
                 }
+            } else {
+                stored.revision
             };
-            return self.publish(after, &due, revision).await.map(Some);
+            return self.publish(decision.workflow, &decision.due, revision).await.map(Some);
         }
         Err(Error::Contended(id.clone()))
     }
@@ -218,7 +210,7 @@ impl Engine {
         }
         self.publisher.publish_all(events).await?;
         for _ in 0..RACES {
-            workflow.outbox.retain(|command| !due.contains(command));
+            settle(&mut workflow, due);
             match self.store.compare_and_set(&self.document(&workflow)?, &revision).await? {
                 SwapOutcome::Won(_) | SwapOutcome::Missing => return Ok(workflow),
                 SwapOutcome::Lost(StoredWorkflow { document, revision: current }) => {

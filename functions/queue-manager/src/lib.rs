@@ -11,10 +11,13 @@ pub mod document;
 pub mod engine;
 pub mod function;
 mod heard;
+pub mod outbox;
 mod outgoing;
 pub mod plan;
 pub mod reduce;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod slice;
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,39 @@
+//! The outbox: what was decided is written down together with the document, and struck out once it is published.
+//!
+//! Whoever dies in between leaves it behind; a repeated delivery or the clock sees it through, under the same ids.
+
+use streamforge_events::Millis;
+
+use crate::{
+    document::{Command, Workflow},
+    reduce::{Input, step},
+};
+
+/// What one handler makes of a document.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The document to be written.
+    pub workflow: Workflow,
+    /// What this handler has to see through.
+    pub due: Vec<Command>,
+    /// Whether there is anything to write.
+    pub is_news: bool,
+}
+
+/// Gives an input to a document.
+///
+/// What another handler has just decided it also publishes. An input that changes nothing or comes from the clock says
+/// that this handler may have died, and the whole outbox is due.
+#[must_use]
+pub fn decide(before: &Workflow, input: &Input, now: Millis) -> Decision {
+    let (mut workflow, commands) = step(before.clone(), input.clone(), now);
+    workflow.outbox.extend(commands.iter().cloned());
+    let is_news = workflow != *before;
+    let due = if is_news && *input != Input::Overdue { commands } else { workflow.outbox.clone() };
+    Decision { workflow, due, is_news }
+}
+
+/// Strikes out what is done.
+pub fn settle(workflow: &mut Workflow, done: &[Command]) {
+    workflow.outbox.retain(|command| !done.contains(command));
+}
