@@ -38,14 +38,16 @@ pub trait Bus: Send + Sync {
     /// As [`Bus::publish`].
     async fn publish_many(&self, topic: &str, records: Vec<Record>) -> Result<Vec<(u32, u64)>, Error>;
 
-    /// Reads records from the offset `from` on, or from the oldest one held if that is later.
+    /// Reads records from the offset `from` on, for a reader that has to know when it misses some.
     ///
     /// Stops before `max_records` or `max_bytes` would be exceeded, yet a record larger than `max_bytes` comes alone,
-    /// so that a reader is never stuck. Empty at the end of the partition.
+    /// so that a reader is never stuck. Stops before records that are held no longer, too, so that offsets within a
+    /// batch leave none out. Empty at the end of the partition.
     ///
     /// # Errors
-    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], or that the log could not be read.
-    async fn read(
+    /// [`Error::RecordsGone`] if the record at `from` was there once, [`Error::UnknownTopic`],
+    /// [`Error::UnknownPartition`], or that the log could not be read.
+    async fn fetch(
         &self,
         topic: &str,
         partition: u32,
@@ -53,6 +55,26 @@ pub trait Bus: Send + Sync {
         max_records: usize,
         max_bytes: usize,
     ) -> Result<Vec<StoredRecord>, Error>;
+
+    /// Reads as [`Bus::fetch`] does, and passes over records that are held no longer: for those who only look.
+    ///
+    /// # Errors
+    /// As [`Bus::fetch`], but for [`Error::RecordsGone`].
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        mut from: u64,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredRecord>, Error> {
+        loop {
+            match self.fetch(topic, partition, from, max_records, max_bytes).await {
+                Err(Error::RecordsGone { resume, .. }) if resume > from => from = resume,
+                outcome => return outcome,
+            }
+        }
+    }
 
     /// Answers for each partition the offset of the next record that the group will read; `None` where it never
     /// committed.
@@ -63,7 +85,9 @@ pub trait Bus: Send + Sync {
 
     /// Records that the group has done everything before `next`.
     ///
-    /// A commit below the one held changes nothing: a slow duplicate of a reader cannot move a group back.
+    /// A commit below the one held changes nothing: a slow duplicate of a reader cannot move a group back. It survives
+    /// the end of the process at once and a power failure from the next append on; what a power failure takes away is
+    /// read again.
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] if `next` lies beyond the end, [`Error::UnknownTopic`],
@@ -75,6 +99,13 @@ pub trait Bus: Send + Sync {
     /// # Errors
     /// As [`Bus::commit`].
     async fn reset(&self, group: &str, topic: &str, partition: u32, next: u64) -> Result<(), Error>;
+
+    /// Keeps in mind that the group has missed the records from `from` up to but not including `to`, because they were
+    /// held no longer when it came to them; [`Bus::groups`] tells how many. Telling it twice changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], or that the log could not be written.
+    async fn record_loss(&self, group: &str, topic: &str, partition: u32, from: u64, to: u64) -> Result<(), Error>;
 
     /// Lists what every group has committed, by group, topic and partition.
     ///
@@ -101,6 +132,9 @@ pub trait Bus: Send + Sync {
     async fn end_offsets(&self, topic: &str) -> Result<Vec<u64>, Error>;
 
     /// Deletes what the topics' retention limits no longer cover and answers how many records went.
+    ///
+    /// A limit in bytes also holds without this call, give or take a sixteenth: appends see to it. As in Kafka, limits
+    /// hold whether or not the records were read; see [`Error::RecordsGone`].
     ///
     /// Only the oldest records of a partition go, and the offsets of the others stay. A record stays while it is not
     /// older than `retention_ms` at the time `now`, or while it belongs to the newest `retention_bytes`, unless the

@@ -1,6 +1,10 @@
 //! What can go wrong with the log.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Why the bus refused or failed.
 ///
@@ -51,6 +55,22 @@ pub enum Error {
         /// The end of the partition.
         end: u64,
     },
+    /// Records that a reader asked for are held no longer: retention has deleted them, or a repair could not save them.
+    ///
+    /// # Source
+    /// Kafka answers `OFFSET_OUT_OF_RANGE`, and `auto.offset.reset` decides where a consumer goes on:
+    /// <https://kafka.apache.org/documentation/#consumerconfigs_auto.offset.reset>
+    #[error("records {from} to {} of topic `{topic}` partition {partition} are held no longer", .resume.saturating_sub(1))]
+    RecordsGone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Offset of the record asked for.
+        from: u64,
+        /// Offset at which a reader may go on: that of the next record held, or the end.
+        resume: u64,
+    },
     /// No space left; nothing of the failed transaction was kept, all that was acknowledged before is still there.
     #[error("disk full while writing the event log {}", path.display())]
     DiskFull {
@@ -70,7 +90,12 @@ pub enum Error {
         source: Arc<rusqlite::Error>,
     },
     /// The file is damaged or is not an event log.
-    #[error("event log {} is corrupt or not an event log", path.display())]
+    #[error(
+        "event log {} is corrupt or not an event log; if it is one, stop what uses it and run `streamforge repair \
+         --data-dir {}`",
+        path.display(),
+        folder_of(path).display()
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -106,10 +131,10 @@ pub enum Error {
         #[source]
         source: Arc<io::Error>,
     },
-    /// The folder of the log could not be watched for appends of other processes.
-    #[error("failed to watch the folder {}", path.display())]
+    /// The appends of other processes could not be watched for.
+    #[error("failed to watch {}", path.display())]
     Watch {
-        /// The folder.
+        /// The file that they touch.
         path: PathBuf,
         /// What the operating system said.
         #[source]
@@ -131,6 +156,7 @@ impl Error {
             | Self::InvalidTopic { .. }
             | Self::TooLarge { .. }
             | Self::OffsetOutOfRange { .. }
+            | Self::RecordsGone { .. }
             | Self::Corrupt { .. }
             | Self::Schema { .. }
             | Self::Open { .. }
@@ -138,4 +164,9 @@ impl Error {
             | Self::Closed => false,
         }
     }
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

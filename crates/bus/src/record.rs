@@ -42,7 +42,7 @@ pub struct StoredRecord {
     pub topic: String,
     /// The partition that its key chose.
     pub partition: u32,
-    /// Its number in the partition; the first record of a partition has offset 0, and no number is left out.
+    /// Its number in the partition; the first record of a partition has offset 0, and no number is given twice.
     pub offset: u64,
     /// The record as published.
     pub record: Record,
@@ -98,4 +98,6 @@ pub struct GroupOffset {
     pub partition: u32,
     /// Offset of the next record that the group will read.
     pub next: u64,
+    /// How many records were held no longer when the group came to them.
+    pub lost: u64,
 }

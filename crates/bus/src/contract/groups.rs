@@ -50,6 +50,7 @@ pub async fn are_listed_and_forgotten(bus: &dyn Bus) {
         topic: topic.to_owned(),
         partition: 0,
         next,
+        lost: 0,
     };
     let expected = [entry("g", "t", 3), entry("g", "u", 2), entry("h", "t", 1)];
     assert_eq!(bus.groups().await.expect("groups"), expected);
@@ -58,6 +59,24 @@ pub async fn are_listed_and_forgotten(bus: &dyn Bus) {
     bus.delete_group("never seen").await.expect("delete");
     assert_eq!(bus.groups().await.expect("groups"), expected[2..]);
     assert_eq!(bus.committed("g", "t").await.expect("committed"), [None]);
+}
+
+/// Losses that overlap or are told again count once, by group and partition; a group that is forgotten lost nothing.
+pub async fn have_lost_what_they_were_told_once(bus: &dyn Bus) {
+    topic_with_records(bus, "t", 1).await;
+    for group in ["g", "h"] {
+        bus.commit(group, "t", 0, 1).await.expect("commit");
+    }
+    for (from, to) in [(10, 20), (10, 20), (40, 50), (15, 30), (50, 51), (60, 60)] {
+        bus.record_loss("g", "t", 0, from, to).await.expect("record a loss");
+    }
+    let lost = async || -> Vec<u64> { bus.groups().await.expect("groups").iter().map(|group| group.lost).collect() };
+    assert_eq!(lost().await, [20 + 11, 0]);
+    bus.delete_group("g").await.expect("delete");
+    bus.commit("g", "t", 0, 1).await.expect("commit");
+    assert_eq!(lost().await, [0, 0]);
+    let unknown = bus.record_loss("g", "none", 0, 0, 1).await;
+    assert!(matches!(unknown, Err(Error::UnknownTopic { .. })), "{unknown:?}");
 }
 
 /// Lag counts by partition; a group that never committed has everything before it.

@@ -36,12 +36,15 @@ macro_rules! bus_contract {
             commit_forward_only_unless_reset,
             cannot_commit_beyond_the_end,
             are_listed_and_forgotten,
+            have_lost_what_they_were_told_once,
             lag_behind_by_what_they_have_not_read,
         ]);
         $crate::bus_contract!($open, retention: [
             by_age_deletes_the_oldest_only,
             by_bytes_keeps_the_newest,
             never_reuses_offsets,
+            is_told_to_those_who_come_back,
+            by_bytes_needs_no_call,
             without_limits_keeps_everything,
             of_a_large_backlog_is_complete,
         ]);

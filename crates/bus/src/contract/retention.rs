@@ -1,7 +1,7 @@
 //! Retention: only the oldest records go, and never one that a limit still covers.
 
 use super::{keyless, read_all};
-use crate::{Bus, OffsetRange, Record, TopicConfig};
+use crate::{Bus, Error, OffsetRange, Record, TopicConfig};
 
 fn at(timestamp: i64) -> Record {
     Record { timestamp, ..keyless(&[0; 10]) }
@@ -58,6 +58,43 @@ pub async fn never_reuses_offsets(bus: &dyn Bus) {
     assert_eq!(bus.lag("g", "t").await.expect("lag"), [0]);
     assert_eq!(bus.publish("t", at(1)).await.expect("publish"), (0, 3));
     assert_eq!(read_all(bus, "t", 0).await.len(), 1);
+}
+
+/// A reader that has to know is told what it misses, also when nothing is left, and goes on where it is told to.
+pub async fn is_told_to_those_who_come_back(bus: &dyn Bus) {
+    let config = TopicConfig { retention_ms: Some(100), ..TopicConfig::default() };
+    bus.create_topic("t", &config).await.expect("create");
+    bus.publish_many("t", [0, 0, 0, 900, 900].map(at).to_vec()).await.expect("publish");
+    let resume_of = async |from| match bus.fetch("t", 0, from, 10, usize::MAX).await {
+        Err(Error::RecordsGone { topic, partition: 0, from: asked, resume }) => {
+            assert_eq!((topic.as_str(), asked), ("t", from));
+            resume
+        }
+        other => panic!("from {from}: {other:?}"),
+    };
+    bus.enforce_retention(1000).await.expect("retention");
+    assert_eq!(resume_of(1).await, 3);
+    let rest = bus.fetch("t", 0, 3, 10, usize::MAX).await.expect("fetch");
+    assert_eq!(rest.iter().map(|stored| stored.offset).collect::<Vec<_>>(), [3, 4]);
+    bus.enforce_retention(2000).await.expect("retention");
+    assert_eq!(resume_of(4).await, 5);
+    assert!(bus.fetch("t", 0, 5, 10, usize::MAX).await.expect("fetch").is_empty());
+    assert!(bus.fetch("t", 0, 0, 0, 0).await.expect("fetch").is_empty());
+}
+
+/// Appends alone hold a partition to its limit in bytes, give or take a sixteenth.
+pub async fn by_bytes_needs_no_call(bus: &dyn Bus) {
+    let limit = 4_000_000;
+    let config = TopicConfig { retention_bytes: Some(limit), ..TopicConfig::default() };
+    bus.create_topic("t", &config).await.expect("create");
+    for _ in 0..40 {
+        bus.publish_many("t", vec![keyless(&[0; 1000]); 500]).await.expect("publish");
+        let held = offsets_of(bus, "t").await;
+        let bytes = (held.end - held.start) * 1000;
+        assert!(bytes <= limit + limit / 16, "{bytes} bytes are held");
+    }
+    let held = offsets_of(bus, "t").await;
+    assert!((held.end - held.start) * 1000 >= limit, "{held:?} is less than the limit covers");
 }
 
 /// A topic without limits loses nothing, however old.

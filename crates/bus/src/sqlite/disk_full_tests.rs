@@ -4,10 +4,10 @@ use super::*;
 
 async fn limit_pages(bus: &SqliteBus, pages: i64) {
     bus.writer
-        .run(0, move |connection| {
+        .run(Durability::Disk, 0, move |batch| {
             // The limit is never set below the present size: https://sqlite.org/pragma.html#pragma_max_page_count
             let sql = format!("PRAGMA max_page_count = {pages}");
-            connection.query_row(&sql, [], |_| Ok(()))?;
+            batch.tables()?.query_row(&sql, [], |_| Ok(()))?;
             Ok(())
         })
         .await

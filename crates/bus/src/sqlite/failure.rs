@@ -11,6 +11,8 @@ use crate::Error;
 pub(super) enum Failure {
     /// The request made no sense; the database is fine.
     Refused(Error),
+    /// What was read is not what was written.
+    Damaged,
     /// The database failed.
     Database(rusqlite::Error),
 }
@@ -32,6 +34,7 @@ impl Failure {
     pub(super) fn into_error(self, path: &Path) -> Error {
         match self {
             Self::Refused(error) => error,
+            Self::Damaged => Error::Corrupt { path: path.to_owned(), source: None },
             Self::Database(error) => database_error(error, path),
         }
     }

@@ -1,5 +1,7 @@
 //! Consumer groups in the database: committed offsets and lag.
 
+use std::ops::Range;
+
 use rusqlite::Connection;
 
 use super::{failure::Failure, topics};
@@ -41,6 +43,34 @@ pub(super) fn set(
     Ok(())
 }
 
+/// Notes offsets that a group missed, as one range with those noted before that it touches.
+pub(super) fn record_loss(
+    connection: &Connection,
+    group: &str,
+    topic: &str,
+    partition: u32,
+    lost: Range<u64>,
+) -> Result<(), Failure> {
+    let (topic_id, _) = topics::find_partition(connection, topic, partition)?;
+    let touching: Vec<Range<u64>> = connection
+        .prepare_cached(
+            "DELETE FROM group_losses WHERE group_name = ?1 AND topic_id = ?2 AND partition = ?3
+                 AND from_offset <= ?5 AND to_offset >= ?4
+             RETURNING from_offset, to_offset",
+        )?
+        .query_map((group, topic_id, partition, lost.start, lost.end), |row| Ok(row.get(0)?..row.get(1)?))?
+        .collect::<Result<_, _>>()?;
+    let start = touching.iter().map(|range| range.start).fold(lost.start, u64::min);
+    let end = touching.iter().map(|range| range.end).fold(lost.end, u64::max);
+    connection
+        .prepare_cached(
+            "INSERT INTO group_losses (group_name, topic_id, partition, from_offset, to_offset)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((group, topic_id, partition, start, end))?;
+    Ok(())
+}
+
 pub(super) fn committed(connection: &Connection, group: &str, topic: &str) -> Result<Vec<Option<u64>>, Failure> {
     let (topic_id, _) = topics::find(connection, topic)?;
     let offsets = connection
@@ -69,12 +99,22 @@ pub(super) fn lag(connection: &Connection, group: &str, topic: &str) -> Result<V
 pub(super) fn list(connection: &Connection) -> Result<Vec<GroupOffset>, Failure> {
     let offsets = connection
         .prepare_cached(
-            "SELECT group_name, name, partition, next_offset
-             FROM group_offsets JOIN topics ON topics.id = topic_id
+            "SELECT group_name, name, partition, next_offset, (
+                 SELECT COALESCE(SUM(to_offset - from_offset), 0) FROM group_losses AS losses
+                 WHERE losses.group_name = held.group_name AND losses.topic_id = held.topic_id
+                     AND losses.partition = held.partition
+             )
+             FROM group_offsets AS held JOIN topics ON topics.id = topic_id
              ORDER BY group_name, name, partition",
         )?
         .query_map([], |row| {
-            Ok(GroupOffset { group: row.get(0)?, topic: row.get(1)?, partition: row.get(2)?, next: row.get(3)? })
+            Ok(GroupOffset {
+                group: row.get(0)?,
+                topic: row.get(1)?,
+                partition: row.get(2)?,
+                next: row.get(3)?,
+                lost: row.get(4)?,
+            })
         })?
         .collect::<Result<_, _>>()?;
     Ok(offsets)
@@ -82,5 +122,6 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<GroupOffset>, Failure>
 
 pub(super) fn delete(connection: &Connection, group: &str) -> Result<(), Failure> {
     connection.prepare_cached("DELETE FROM group_offsets WHERE group_name = ?1")?.execute([group])?;
+    connection.prepare_cached("DELETE FROM group_losses WHERE group_name = ?1")?.execute([group])?;
     Ok(())
 }

@@ -1,45 +1,35 @@
-//! How the headers of a record are kept in one column.
+//! How the headers of a record are kept in one column: name and value in turn, each as a 32-bit little-endian length
+//! and its bytes.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-
-/// Headers as a blob: name and value in turn, each as a 32-bit little-endian length and its bytes.
-pub(super) struct Headers(pub(super) Vec<(String, Vec<u8>)>);
-
-impl ToSql for Headers {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let mut blob = Vec::new();
-        for (name, value) in &self.0 {
-            for field in [name.as_bytes(), value] {
-                let length = u32::try_from(field.len())
-                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-                blob.extend_from_slice(&length.to_le_bytes());
-                blob.extend_from_slice(field);
-            }
+/// Puts headers into a blob; `None` if a field is longer than its length can say, which no record within the limit is.
+pub(super) fn encode(headers: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
+    let mut blob = Vec::new();
+    for (name, value) in headers {
+        for field in [name.as_bytes(), value] {
+            blob.extend_from_slice(&u32::try_from(field.len()).ok()?.to_le_bytes());
+            blob.extend_from_slice(field);
         }
-        Ok(blob.into())
     }
+    Some(blob)
 }
 
-impl FromSql for Headers {
-    fn column_result(column: ValueRef<'_>) -> FromSqlResult<Self> {
-        let mut blob = column.as_blob()?;
-        let mut headers = Vec::new();
-        while !blob.is_empty() {
-            let name = take_field(&mut blob)?;
-            let value = take_field(&mut blob)?;
-            let name = String::from_utf8(name).map_err(FromSqlError::other)?;
-            headers.push((name, value));
-        }
-        Ok(Self(headers))
+/// Reads headers back; `None` if the blob is damaged.
+pub(super) fn decode(mut blob: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut headers = Vec::new();
+    while !blob.is_empty() {
+        let name = take_field(&mut blob)?;
+        let value = take_field(&mut blob)?;
+        headers.push((String::from_utf8(name).ok()?, value));
     }
+    Some(headers)
 }
 
-fn take_field(blob: &mut &[u8]) -> FromSqlResult<Vec<u8>> {
-    let (length, rest) = blob.split_first_chunk().ok_or(FromSqlError::InvalidType)?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(FromSqlError::other)?;
-    let (field, rest) = rest.split_at_checked(length).ok_or(FromSqlError::InvalidType)?;
+fn take_field(blob: &mut &[u8]) -> Option<Vec<u8>> {
+    let (length, rest) = blob.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (field, rest) = rest.split_at_checked(length)?;
     *blob = rest;
-    Ok(field.to_vec())
+    Some(field.to_vec())
 }
 
 #[cfg(test)]
@@ -49,13 +39,13 @@ mod tests {
     #[test]
     fn truncated_blob_is_refused() {
         for blob in [&[1u8][..], &[1, 0, 0, 0], &[1, 0, 0, 0, b'a'], &[255, 255, 255, 255, 0]] {
-            assert!(Headers::column_result(ValueRef::Blob(blob)).is_err(), "{blob:?}");
+            assert_eq!(decode(blob), None, "{blob:?}");
         }
     }
 
     #[test]
     fn empty_blob_means_no_headers() {
-        let headers = Headers::column_result(ValueRef::Blob(&[])).unwrap();
-        assert!(headers.0.is_empty());
+        assert_eq!(decode(&[]), Some(Vec::new()));
+        assert_eq!(encode(&[]), Some(Vec::new()));
     }
 }

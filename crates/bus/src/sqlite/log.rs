@@ -2,9 +2,14 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
-use super::{failure::Failure, headers::Headers, topics};
+use super::{
+    checksum::{Checksum, Place},
+    failure::Failure,
+    headers, topics,
+    writer::Batch,
+};
 use crate::{Error, MAX_RECORD_BYTES, Record, StoredRecord, partition_for_key};
 
 /// Whose turn it is among the partitions of each topic, for records without a key.
@@ -31,21 +36,17 @@ pub(super) fn validate(topic: &str, records: &[Record]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Appends the records in order; the caller's transaction makes it all or none.
+/// Appends the records in order; refuses before it has written any, and the caller's transaction makes it all or none.
 pub(super) fn append(
-    connection: &Connection,
+    batch: &mut Batch<'_>,
     topic: &str,
     records: Vec<Record>,
     turns: &Turns,
 ) -> Result<Vec<(u32, u64)>, Failure> {
-    let (topic_id, offsets) = topics::find(connection, topic)?;
-    let partitions = u32::try_from(offsets.len()).unwrap_or(u32::MAX);
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO records (topic_id, partition, offset, timestamp, bytes, key, headers, value)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    // What each partition gained: number of records and bytes.
-    let mut gains = vec![(0u64, 0u64); offsets.len()];
+    let (connection, ledger) = batch.appending();
+    let found = ledger.topic(connection, topic)?;
+    let partitions = u32::try_from(found.partitions.len()).unwrap_or(u32::MAX);
+    let mut insert = connection.prepare_cached(INSERT)?;
     let mut placed = Vec::with_capacity(records.len());
     for record in records {
         let partition = match &record.key {
@@ -53,39 +54,44 @@ pub(super) fn append(
             None => turns.next(topic, partitions),
         };
         let index = usize::try_from(partition).unwrap_or(usize::MAX);
-        let (Some(range), Some(gain)) = (offsets.get(index), gains.get_mut(index)) else {
+        let Some(held) = found.partitions.get_mut(index) else {
+            // Only a topic without partitions comes here, and with its first record.
             return Err(Failure::Refused(Error::UnknownPartition { topic: topic.to_owned(), partition }));
         };
-        let offset = range.end + gain.0;
-        let bytes = record.size() as u64;
-        insert.execute((
-            topic_id,
-            partition,
-            offset,
-            record.timestamp,
-            bytes,
-            record.key,
-            Headers(record.headers),
-            record.value,
-        ))?;
-        *gain = (gain.0 + 1, gain.1 + bytes);
+        let offset = held.take(record.size() as u64);
+        insert_record(&mut insert, Place { topic_id: found.id, partition, offset }, &record)?;
         placed.push((partition, offset));
-    }
-
-    let mut update = connection.prepare_cached(
-        "UPDATE partitions SET end_offset = end_offset + ?3, bytes = bytes + ?4
-         WHERE topic_id = ?1 AND partition = ?2",
-    )?;
-    for (partition, (count, bytes)) in gains.into_iter().enumerate() {
-        if count > 0 {
-            update.execute((topic_id, partition, count, bytes))?;
-        }
     }
     Ok(placed)
 }
 
-/// Reads a batch; the first record always comes, whatever its size.
-pub(super) fn read(
+pub(super) const INSERT: &str =
+    "INSERT INTO records (topic_id, partition, offset, timestamp, bytes, key, headers, value, checksum)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+/// Runs [`INSERT`] or a variant of it for one record.
+pub(super) fn insert_record(
+    insert: &mut Statement<'_>,
+    place: Place,
+    record: &Record,
+) -> Result<usize, rusqlite::Error> {
+    let headers = headers::encode(&record.headers).ok_or(rusqlite::Error::InvalidQuery)?;
+    let checksum = Checksum::of(place, record, &headers);
+    insert.execute((
+        place.topic_id,
+        place.partition,
+        place.offset,
+        record.timestamp,
+        record.size() as u64,
+        &record.key,
+        headers,
+        &record.value,
+        checksum,
+    ))
+}
+
+/// Reads a batch without gaps; the first record always comes, whatever its size.
+pub(super) fn fetch(
     connection: &Connection,
     topic: &str,
     partition: u32,
@@ -93,29 +99,48 @@ pub(super) fn read(
     max_records: usize,
     max_bytes: usize,
 ) -> Result<Vec<StoredRecord>, Failure> {
-    let (topic_id, _) = topics::find_partition(connection, topic, partition)?;
-    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let (topic_id, range) = topics::find_partition(connection, topic, partition)?;
+    if from >= range.end || max_records == 0 {
+        return Ok(Vec::new());
+    }
     let limit = i64::try_from(max_records).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(
-        "SELECT offset, timestamp, bytes, key, headers, value FROM records
+        "SELECT offset, timestamp, bytes, key, headers, value, checksum FROM records
          WHERE topic_id = ?1 AND partition = ?2 AND offset >= ?3 ORDER BY offset LIMIT ?4",
     )?;
     let mut rows = select.query((topic_id, partition, from, limit))?;
     let mut records = Vec::new();
     let mut room = max_bytes;
+    let mut expected = from;
     while let Some(row) = rows.next()? {
+        let offset: u64 = row.get(0)?;
         let bytes: usize = row.get(2)?;
-        if bytes > room && !records.is_empty() {
+        if !records.is_empty() && (offset != expected || bytes > room) {
             break;
         }
+        if offset != expected {
+            return Err(gone(topic, partition, from, offset));
+        }
         room = room.saturating_sub(bytes);
-        let Headers(headers) = row.get(4)?;
-        records.push(StoredRecord {
-            topic: topic.to_owned(),
-            partition,
-            offset: row.get(0)?,
-            record: Record { key: row.get(3)?, headers, value: row.get(5)?, timestamp: row.get(1)? },
-        });
+        expected += 1;
+        let headers = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+        let record = Record {
+            key: row.get(3)?,
+            headers: headers::decode(headers).ok_or(Failure::Damaged)?,
+            value: row.get(5)?,
+            timestamp: row.get(1)?,
+        };
+        if !Checksum::of(Place { topic_id, partition, offset }, &record, headers).agrees_with(row.get(6)?) {
+            return Err(Failure::Damaged);
+        }
+        records.push(StoredRecord { topic: topic.to_owned(), partition, offset, record });
+    }
+    if records.is_empty() {
+        return Err(gone(topic, partition, from, range.end));
     }
     Ok(records)
+}
+
+fn gone(topic: &str, partition: u32, from: u64, resume: u64) -> Failure {
+    Failure::Refused(Error::RecordsGone { topic: topic.to_owned(), partition, from, resume })
 }

@@ -7,9 +7,11 @@
 //! - Beside `NAME` lie `NAME-wal` and `NAME-shm`, which are `SQLite`'s, and `NAME-appended`, which wakes the readers of
 //!   other processes.
 
+mod checksum;
 mod failure;
 mod groups;
 mod headers;
+mod ledger;
 mod log;
 mod readers;
 mod retention;
@@ -29,6 +31,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use writer::Durability;
 
 use crate::{Bus, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
 
@@ -83,7 +86,15 @@ impl SqliteBus {
         allowed: groups::Move,
     ) -> Result<(), Error> {
         let (group, topic) = (group.to_owned(), topic.to_owned());
-        self.writer.run(0, move |connection| groups::set(connection, &group, &topic, partition, next, allowed)).await
+        // A commit that a power failure takes back means that events come again, as they may anyway. Only a person
+        // resets.
+        let durability = match allowed {
+            groups::Move::Forward => Durability::Process,
+            groups::Move::Anywhere => Durability::Disk,
+        };
+        self.writer
+            .run(durability, 0, move |batch| groups::set(batch.tables()?, &group, &topic, partition, next, allowed))
+            .await
     }
 }
 
@@ -92,7 +103,7 @@ impl Bus for SqliteBus {
     async fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<(), Error> {
         topics::validate(name, config)?;
         let (name, config) = (name.to_owned(), config.clone());
-        self.writer.run(0, move |connection| topics::create(connection, &name, &config)).await
+        self.writer.run(Durability::Disk, 0, move |batch| topics::create(batch.tables()?, &name, &config)).await
     }
 
     async fn topics(&self) -> Result<Vec<TopicDescription>, Error> {
@@ -103,10 +114,10 @@ impl Bus for SqliteBus {
         log::validate(topic, &records)?;
         let bytes = records.iter().map(Record::size).sum();
         let (topic, turns) = (topic.to_owned(), Arc::clone(&self.turns));
-        self.writer.run(bytes, move |connection| log::append(connection, &topic, records, &turns)).await
+        self.writer.run(Durability::Disk, bytes, move |batch| log::append(batch, &topic, records, &turns)).await
     }
 
-    async fn read(
+    async fn fetch(
         &self,
         topic: &str,
         partition: u32,
@@ -115,7 +126,9 @@ impl Bus for SqliteBus {
         max_bytes: usize,
     ) -> Result<Vec<StoredRecord>, Error> {
         let topic = topic.to_owned();
-        self.readers.run(move |connection| log::read(connection, &topic, partition, from, max_records, max_bytes)).await
+        self.readers
+            .run(move |connection| log::fetch(connection, &topic, partition, from, max_records, max_bytes))
+            .await
     }
 
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<u64>>, Error> {
@@ -131,13 +144,25 @@ impl Bus for SqliteBus {
         self.set_offset(group, topic, partition, next, groups::Move::Anywhere).await
     }
 
+    async fn record_loss(&self, group: &str, topic: &str, partition: u32, from: u64, to: u64) -> Result<(), Error> {
+        if from >= to {
+            return Ok(());
+        }
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.writer
+            .run(Durability::Disk, 0, move |batch| {
+                groups::record_loss(batch.tables()?, &group, &topic, partition, from..to)
+            })
+            .await
+    }
+
     async fn groups(&self) -> Result<Vec<GroupOffset>, Error> {
         self.readers.run(groups::list).await
     }
 
     async fn delete_group(&self, group: &str) -> Result<(), Error> {
         let group = group.to_owned();
-        self.writer.run(0, move |connection| groups::delete(connection, &group)).await
+        self.writer.run(Durability::Disk, 0, move |batch| groups::delete(batch.tables()?, &group)).await
     }
 
     async fn lag(&self, group: &str, topic: &str) -> Result<Vec<u64>, Error> {
@@ -158,7 +183,8 @@ impl Bus for SqliteBus {
     async fn enforce_retention(&self, now: i64) -> Result<u64, Error> {
         let mut total = 0;
         loop {
-            let deleted = self.writer.run(0, move |connection| retention::enforce(connection, now)).await?;
+            let enforce = move |batch: &mut writer::Batch<'_>| retention::enforce(batch.tables()?, now);
+            let deleted = self.writer.run(Durability::Process, 0, enforce).await?;
             if deleted == 0 {
                 return Ok(total);
             }

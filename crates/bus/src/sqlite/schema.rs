@@ -12,6 +12,13 @@ const APPLICATION_ID: i64 = 0x5346_6275;
 const VERSION: i64 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CACHED_STATEMENTS: usize = 32;
+/// How much the WAL gathers before it is written to the file: seldom enough that a busy writer does not wait for it all
+/// the time, often enough that the WAL stays small.
+const CHECKPOINT_PAGES: i64 = 2048;
+/// What is left of a WAL that a long read let grow.
+const MAX_WAL_BYTES: i64 = 64 * 1024 * 1024;
+/// Room for the pages of a large transaction, so that none is written twice.
+const WRITER_CACHE_KIBIBYTES: i64 = 16 * 1024;
 
 /// Records come first by place, so that a batch read is one range scan. The small columns stand before the large ones:
 /// retention reads them without touching the pages of the values.
@@ -39,6 +46,7 @@ const TABLES: &str = "
         key BLOB,
         headers BLOB NOT NULL,
         value BLOB NOT NULL,
+        checksum INTEGER,
         PRIMARY KEY (topic_id, partition, offset)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE group_offsets (
@@ -47,6 +55,18 @@ const TABLES: &str = "
         partition INTEGER NOT NULL,
         next_offset INTEGER NOT NULL,
         PRIMARY KEY (group_name, topic_id, partition)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What later versions added and earlier ones do not mind.
+const LOSSES: &str = "
+    CREATE TABLE IF NOT EXISTS group_losses (
+        group_name TEXT NOT NULL,
+        topic_id INTEGER NOT NULL REFERENCES topics (id),
+        partition INTEGER NOT NULL,
+        from_offset INTEGER NOT NULL,
+        to_offset INTEGER NOT NULL,
+        PRIMARY KEY (group_name, topic_id, partition, from_offset)
     ) STRICT, WITHOUT ROWID;
 ";
 
@@ -103,5 +123,12 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }
+    connection.execute_batch(LOSSES)?;
+    if connection.prepare("SELECT checksum FROM records").is_err() {
+        connection.execute_batch("ALTER TABLE records ADD COLUMN checksum INTEGER")?;
+    }
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIBIBYTES)?;
     Ok(())
 }

@@ -82,12 +82,18 @@ pub(super) fn find_partition(
     topic: &str,
     partition: u32,
 ) -> Result<(i64, OffsetRange), Failure> {
-    let (id, offsets) = find(connection, topic)?;
-    let index = usize::try_from(partition).unwrap_or(usize::MAX);
-    match offsets.get(index) {
-        Some(range) => Ok((id, *range)),
-        None => Err(Failure::Refused(Error::UnknownPartition { topic: topic.to_owned(), partition })),
+    let found = connection
+        .prepare_cached(
+            "SELECT id, start_offset, end_offset FROM topics JOIN partitions ON topic_id = id
+             WHERE name = ?1 AND partition = ?2",
+        )?
+        .query_row((topic, partition), |row| Ok((row.get(0)?, OffsetRange { start: row.get(1)?, end: row.get(2)? })))
+        .optional()?;
+    if let Some(found) = found {
+        return Ok(found);
     }
+    find(connection, topic)?;
+    Err(Failure::Refused(Error::UnknownPartition { topic: topic.to_owned(), partition }))
 }
 
 /// Counts the records ever appended; end offsets never go down and topics are never removed.

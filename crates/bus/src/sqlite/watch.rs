@@ -2,10 +2,10 @@
 //!
 //! The writers of all processes touch one small file beside the log after each commit that appended, and the operating
 //! system tells every process about it. The WAL itself is no such signal: it is written before the commit can be seen.
-//! It serves as a safety net for a process that dies between its commit and its signal.
+//! A look now and then is the safety net for a process that dies between its commit and its signal.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
@@ -24,8 +24,8 @@ use tokio::sync::watch;
 use super::topics;
 use crate::Error;
 
-/// How long after a write to the WAL the missing signal of its writer is given up on.
-const SIGNAL_GRACE: Duration = Duration::from_millis(500);
+/// How often to look without a signal.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
 /// The path of the file that is touched after each append.
 pub(super) fn signal_path(log: &Path) -> PathBuf {
@@ -54,7 +54,7 @@ impl Appends {
     }
 }
 
-/// Watches the folder of the log until dropped.
+/// Watches for the signals of all processes until dropped.
 pub(super) struct AppendWatch {
     watcher: Option<RecommendedWatcher>,
     thread: Option<JoinHandle<()>>,
@@ -63,25 +63,19 @@ pub(super) struct AppendWatch {
 impl AppendWatch {
     /// Starts to watch; from then on `count` follows the number of records that `connection` sees.
     pub(super) fn start(log: &Path, connection: Connection, count: Arc<watch::Sender<u64>>) -> Result<Self, Error> {
-        let folder = match log.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let watch_error = |error: notify::Error| Error::Watch { path: folder.to_owned(), source: Arc::new(error) };
-        let names = Names::of(log);
-        let (hints, received) = mpsc::channel();
+        let file = signal_path(log);
+        let watch_error = |error: notify::Error| Error::Watch { path: file.clone(), source: Arc::new(error) };
+        let (sender, touches) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event| {
-            if let Some(hint) = names.interpret(event)
-                && hints.send(hint).is_err()
-            {
+            if is_touched(event) && sender.send(()).is_err() {
                 tracing::error!("the watch of the event log has ended, readers are not woken");
             }
         })
         .map_err(watch_error)?;
-        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(watch_error)?;
+        watcher.watch(&file, RecursiveMode::NonRecursive).map_err(watch_error)?;
         let thread = thread::Builder::new()
             .name("bus-watch".to_owned())
-            .spawn(move || follow(&received, &connection, &count))
+            .spawn(move || follow(&touches, &connection, &count))
             .map_err(|error: io::Error| Error::Open { path: log.to_owned(), source: Arc::new(error) })?;
         Ok(Self { watcher: Some(watcher), thread: Some(thread) })
     }
@@ -98,81 +92,24 @@ impl Drop for AppendWatch {
     }
 }
 
-/// What a change in the folder may mean.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hint {
-    /// A commit that appended is visible.
-    Appended,
-    /// A commit is under way; its signal should follow.
-    Writing,
-}
-
-/// The names of the files whose changes matter.
-struct Names {
-    signal: OsString,
-    wal: OsString,
-}
-
-impl Names {
-    fn of(log: &Path) -> Self {
-        let name = Path::new(log.file_name().unwrap_or_default());
-        Self { signal: with_suffix(name, "-appended"), wal: with_suffix(name, "-wal") }
-    }
-
-    fn interpret(&self, event: Result<Event, notify::Error>) -> Option<Hint> {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::warn!(%error, "the watch of the event log reported an error");
-                return Some(Hint::Appended);
-            }
-        };
-        if event.need_rescan() {
-            return Some(Hint::Appended);
+/// Whether the file was touched, or may have been.
+fn is_touched(event: Result<Event, notify::Error>) -> bool {
+    match event {
+        Ok(event) => event.need_rescan() || event.kind.is_modify(),
+        Err(error) => {
+            tracing::warn!(%error, "the watch of the event log reported an error");
+            true
         }
-        if !event.kind.is_modify() && !event.kind.is_create() {
-            return None;
-        }
-        let touches = |name: &OsStr| event.paths.iter().any(|path| path.file_name() == Some(name));
-        if touches(&self.signal) {
-            return Some(Hint::Appended);
-        }
-        touches(&self.wal).then_some(Hint::Writing)
     }
 }
 
-fn follow(hints: &Receiver<Hint>, connection: &Connection, count: &watch::Sender<u64>) {
-    let mut look_at: Option<Instant> = None;
+fn follow(touches: &Receiver<()>, connection: &Connection, count: &watch::Sender<u64>) {
     loop {
-        let received = match look_at {
-            None => hints.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(at) => hints.recv_timeout(at.saturating_duration_since(Instant::now())),
-        };
-        let look_now = match received {
-            Ok(first) => {
-                let mut appended = false;
-                for hint in std::iter::once(first).chain(hints.try_iter()) {
-                    match hint {
-                        Hint::Appended => {
-                            appended = true;
-                            look_at = None;
-                        }
-                        Hint::Writing => {
-                            look_at = look_at.or_else(|| Some(Instant::now() + SIGNAL_GRACE));
-                        }
-                    }
-                }
-                appended
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                look_at = None;
-                true
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        if !look_now {
-            continue;
+        if touches.recv_timeout(LOOK_PERIOD) == Err(RecvTimeoutError::Disconnected) {
+            return;
         }
+        // One look answers all that came meanwhile.
+        while touches.try_recv().is_ok() {}
         match topics::records_appended(connection) {
             Ok(appended) => raise(count, appended),
             Err(error) => tracing::warn!(%error, "failed to look for appended records"),

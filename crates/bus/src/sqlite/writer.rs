@@ -9,11 +9,7 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    failure::{Failure, database_error},
-    topics,
-    watch::Appends,
-};
+use super::{failure::Failure, ledger::Ledger, topics, watch::Appends};
 use crate::Error;
 
 /// How many jobs may wait; publishers beyond wait for room.
@@ -37,16 +33,17 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Runs the work in a transaction and answers once that is on the disk.
+    /// Runs the work in a transaction and answers once that is as durable as asked for.
     ///
-    /// Work that is refused leaves no trace; the others in its transaction are kept. `bytes` is what it will write.
-    pub(super) async fn run<T, W>(&self, bytes: usize, work: W) -> Result<T, Error>
+    /// Work that is refused must not have written; the others in its transaction are kept. `bytes` is what it will
+    /// write.
+    pub(super) async fn run<T, W>(&self, durability: Durability, bytes: usize, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        W: FnOnce(&mut Batch<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Request { bytes, work: Some(work), outcome: Err(Error::Closed), reply });
+        let job = Box::new(Request { durability, bytes, work: Some(work), outcome: Err(Error::Closed), reply });
         let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
         jobs.send(job).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
@@ -65,22 +62,46 @@ impl Drop for Writer {
     }
 }
 
+/// What a transaction has to survive before its work is answered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Durability {
+    /// The end of the process. A power failure takes it back unless a transaction on the disk came later.
+    Process,
+    /// A power failure.
+    Disk,
+}
+
+/// The transaction that a piece of work belongs to.
+pub(super) struct Batch<'a> {
+    connection: &'a Connection,
+    ledger: Ledger,
+}
+
+impl Batch<'_> {
+    /// Returns what an append needs.
+    pub(super) fn appending(&mut self) -> (&Connection, &mut Ledger) {
+        (self.connection, &mut self.ledger)
+    }
+
+    /// Returns the connection once the tables say all that was appended so far.
+    pub(super) fn tables(&mut self) -> Result<&Connection, rusqlite::Error> {
+        self.ledger.write_back(self.connection)?;
+        Ok(self.connection)
+    }
+}
+
 /// A request of any result type, as the thread sees it.
 trait Job: Send {
+    fn durability(&self) -> Durability;
     fn bytes(&self) -> usize;
-    /// Does the work and keeps its outcome; a refusal is told apart so that its traces can be rolled back.
-    fn run(&mut self, connection: &Connection) -> Result<Verdict, rusqlite::Error>;
+    /// Does the work and keeps its outcome, a refusal too; fails if the whole transaction has to.
+    fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure>;
     /// Answers the caller: with the outcome of the work, or with what befell the transaction.
     fn answer(self: Box<Self>, transaction: Result<(), Error>);
 }
 
-#[derive(PartialEq, Eq)]
-enum Verdict {
-    Keep,
-    RollBack,
-}
-
 struct Request<T, W> {
+    durability: Durability,
     bytes: usize,
     work: Option<W>,
     outcome: Result<T, Error>,
@@ -90,27 +111,26 @@ struct Request<T, W> {
 impl<T, W> Job for Request<T, W>
 where
     T: Send,
-    W: FnOnce(&Connection) -> Result<T, Failure> + Send,
+    W: FnOnce(&mut Batch<'_>) -> Result<T, Failure> + Send,
 {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn bytes(&self) -> usize {
         self.bytes
     }
 
-    fn run(&mut self, connection: &Connection) -> Result<Verdict, rusqlite::Error> {
+    fn run(&mut self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         let Some(work) = self.work.take() else {
-            return Ok(Verdict::RollBack);
+            return Ok(());
         };
-        match work(connection) {
-            Ok(value) => {
-                self.outcome = Ok(value);
-                Ok(Verdict::Keep)
-            }
-            Err(Failure::Refused(error)) => {
-                self.outcome = Err(error);
-                Ok(Verdict::RollBack)
-            }
-            Err(Failure::Database(error)) => Err(error),
-        }
+        self.outcome = match work(batch) {
+            Ok(value) => Ok(value),
+            Err(Failure::Refused(error)) => Err(error),
+            Err(failure) => return Err(failure),
+        };
+        Ok(())
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), Error>) {
@@ -126,6 +146,7 @@ fn write_until_closed(
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
     appends: &Appends,
 ) {
+    let mut durability = Durability::Disk;
     while let Some(first) = waiting.blocking_recv() {
         let mut bytes = first.bytes();
         let mut jobs = vec![first];
@@ -136,14 +157,14 @@ fn write_until_closed(
             bytes += job.bytes();
             jobs.push(job);
         }
-        let outcome = match write(&mut connection, &mut jobs) {
+        let outcome = match write(&mut connection, &mut jobs, &mut durability) {
             Ok(appended) => {
                 if let Some(count) = appended {
                     appends.announce(count);
                 }
                 Ok(())
             }
-            Err(error) => Err(database_error(error, path)),
+            Err(failure) => Err(failure.into_error(path)),
         };
         for job in jobs {
             job.answer(outcome.clone());
@@ -152,16 +173,27 @@ fn write_until_closed(
 }
 
 /// Writes all jobs in one transaction and answers the number of records ever appended, if the transaction raised it.
-fn write(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<Option<u64>, rusqlite::Error> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let before = topics::records_appended(&transaction)?;
-    for job in jobs {
-        let savepoint = transaction.savepoint()?;
-        if job.run(&savepoint)? == Verdict::Keep {
-            savepoint.commit()?;
-        }
+fn write(
+    connection: &mut Connection,
+    jobs: &mut [Box<dyn Job>],
+    durability: &mut Durability,
+) -> Result<Option<u64>, Failure> {
+    let needed = jobs.iter().map(|job| job.durability()).max().unwrap_or(Durability::Disk);
+    if needed != *durability {
+        // In WAL mode only FULL has the log on the disk when a commit returns:
+        // https://sqlite.org/pragma.html#pragma_synchronous
+        let synchronous = if needed == Durability::Disk { "full" } else { "normal" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        *durability = needed;
     }
-    let after = topics::records_appended(&transaction)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut batch = Batch { connection: &transaction, ledger: Ledger::default() };
+    for job in jobs {
+        job.run(&mut batch)?;
+    }
+    batch.tables()?;
+    let has_appended = batch.ledger.appended() > 0;
+    let count = if has_appended { Some(topics::records_appended(&transaction)?) } else { None };
     transaction.commit()?;
-    Ok((after > before).then_some(after))
+    Ok(count)
 }

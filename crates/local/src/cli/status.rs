@@ -45,6 +45,8 @@ struct Group {
     /// Sum of the committed offsets.
     committed: u64,
     lag: u64,
+    /// Records that were held no longer when the group came to them.
+    lost: u64,
 }
 
 pub(super) async fn execute(_: Arguments, data_dir: &Path, output: Output) -> Outcome {
@@ -80,14 +82,16 @@ async fn report(folder: &DataFolder) -> Result<Report, Failure> {
         Topic { name: topic.name, partitions: topic.config.partitions, start, end, records: end - start }
     });
     let topics = topics.collect();
-    let mut committed: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut sums: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
     for offset in bus.groups().await? {
-        *committed.entry((offset.group, offset.topic)).or_default() += offset.next;
+        let (committed, lost) = sums.entry((offset.group, offset.topic)).or_default();
+        *committed += offset.next;
+        *lost += offset.lost;
     }
     let mut groups = Vec::new();
-    for ((name, topic), committed) in committed {
+    for ((name, topic), (committed, lost)) in sums {
         let lag = bus.lag(&name, &topic).await?.into_iter().sum();
-        groups.push(Group { name, topic, committed, lag });
+        groups.push(Group { name, topic, committed, lag, lost });
     }
     let platform = folder.running();
     let workers = platform.as_ref().map(|state| state.workers.clone()).unwrap_or_default();
@@ -105,9 +109,12 @@ fn print(report: &Report) -> Outcome {
         .collect();
     output::table(&["topic", "partitions", "start", "end", "records"], &[1, 2, 3, 4], &rows)?;
     output::line("")?;
-    let rows: Vec<Vec<String>> =
-        report.groups.iter().map(|group| row(&[&group.name, &group.topic], &[group.committed, group.lag])).collect();
-    output::table(&["consumer group", "topic", "committed", "lag"], &[2, 3], &rows)?;
+    let rows: Vec<Vec<String>> = report
+        .groups
+        .iter()
+        .map(|group| row(&[&group.name, &group.topic], &[group.committed, group.lag, group.lost]))
+        .collect();
+    output::table(&["consumer group", "topic", "committed", "lag", "lost"], &[2, 3, 4], &rows)?;
     output::line("")?;
     let rows: Vec<Vec<String>> = report
         .workers
@@ -150,11 +157,12 @@ mod tests {
         }
         let (partition, offset) = placed[0];
         bus.commit("connector", "market-data", partition, offset + 1).await.unwrap();
+        bus.record_loss("connector", "market-data", partition, 0, 7).await.unwrap();
         let report = report(&folder).await.unwrap();
         assert!(report.platform.is_none());
         let topic = &report.topics[0];
         assert_eq!((topic.name.as_str(), topic.partitions, topic.records), ("market-data", 2, 4));
         let group = &report.groups[0];
-        assert_eq!((group.name.as_str(), group.committed, group.lag), ("connector", 1, 3));
+        assert_eq!((group.name.as_str(), group.committed, group.lag, group.lost), ("connector", 1, 3, 7));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use streamforge_bus::{Bus, StoredRecord};
+use streamforge_bus::{Bus, OffsetRange, StoredRecord};
 use tokio::{
     task::{JoinError, JoinSet},
     time::{MissedTickBehavior, interval, timeout},
@@ -65,14 +65,17 @@ impl Dispatcher {
             move |source| Error::Bus { action, topic, source }
         };
         let (group, topic) = (&subscription.group, &subscription.topic);
-        let ends = bus.end_offsets(topic).await.map_err(failed("find the end of"))?;
+        let topics = bus.topics().await.map_err(failed("find the offsets of"))?;
+        let described = topics.into_iter().find(|described| described.name == *topic);
+        let unknown = || streamforge_bus::Error::UnknownTopic { topic: topic.clone() };
+        let ranges = described.ok_or_else(unknown).map_err(failed("find the end of"))?.offsets;
         let known = bus.committed(group, topic).await.map_err(failed("find the offsets of"))?;
         let mut partitions = Vec::new();
-        for (number, end) in (0..).zip(ends) {
+        for (number, OffsetRange { start, end }) in (0..).zip(ranges) {
             let known = known.get(number as usize).copied().flatten();
             let next = match (known, options.initial_offset) {
                 (Some(next), _) => next,
-                (None, InitialOffset::Earliest) => 0,
+                (None, InitialOffset::Earliest) => start,
                 (None, InitialOffset::Latest) => end,
             };
             if known.is_none() {
@@ -178,19 +181,23 @@ impl Dispatcher {
     async fn fill(&mut self) -> bool {
         let topic = &self.subscription.topic;
         for partition in &mut self.partitions {
-            if !partition.buffer.is_empty() || partition.position >= partition.end {
-                continue;
-            }
-            let (number, from) = (partition.number, partition.position);
-            match self.bus.read(topic, number, from, self.options.batch, READ_BYTES).await {
-                Ok(records) => {
-                    // Without records the rest went by retention.
-                    partition.position = records.last().map_or(partition.end, |last| last.offset + 1);
-                    partition.buffer.extend(records);
-                }
-                Err(error) => {
-                    warn!(%topic, partition = number, %error, "failed to read");
-                    return false;
+            while partition.buffer.is_empty() && partition.position < partition.end {
+                let (number, from) = (partition.number, partition.position);
+                let read = match self.bus.fetch(topic, number, from, self.options.batch, READ_BYTES).await {
+                    Err(streamforge_bus::Error::RecordsGone { resume, .. }) => {
+                        lose(self.bus.as_ref(), &self.subscription, partition, resume).await
+                    }
+                    read => read,
+                };
+                match read {
+                    Ok(records) => {
+                        partition.position = records.last().map_or(partition.position, |last| last.offset + 1);
+                        partition.buffer.extend(records);
+                    }
+                    Err(error) => {
+                        warn!(%topic, partition = number, %error, "failed to read");
+                        return false;
+                    }
                 }
             }
         }
@@ -296,6 +303,23 @@ impl Partition {
     fn is_at_end(&self) -> bool {
         self.buffer.is_empty() && self.position >= self.end
     }
+}
+
+/// Goes on at the next record held, after saying and keeping in mind what the group has missed.
+async fn lose(
+    bus: &dyn Bus,
+    subscription: &Subscription,
+    partition: &mut Partition,
+    resume: u64,
+) -> Result<Vec<StoredRecord>, streamforge_bus::Error> {
+    let Subscription { group, topic, .. } = subscription;
+    let (number, from) = (partition.number, partition.position);
+    bus.record_loss(group, topic, number, from, resume).await?;
+    let lost = resume.saturating_sub(from);
+    error!(%group, %topic, partition = number, from, resume, lost, "records were gone before they were delivered");
+    partition.progress.skip_to(resume);
+    partition.position = resume;
+    Ok(Vec::new())
 }
 
 /// The event of a record that passes the filter; a record that is no event is passed over, as in Knative.

@@ -30,6 +30,14 @@ impl Progress {
         }
     }
 
+    /// Passes over everything up to `offset`, which must lie beyond what has started.
+    pub(super) fn skip_to(&mut self, offset: u64) {
+        if let Some(last) = offset.checked_sub(1) {
+            self.start(last);
+            self.finish(last);
+        }
+    }
+
     /// Everything before this offset is finished.
     pub(super) fn next(&self) -> u64 {
         self.next
@@ -52,5 +60,15 @@ mod tests {
             nexts.push(progress.next());
         }
         assert_eq!(nexts, [5, 5, 7, 10]);
+    }
+
+    #[test]
+    fn what_is_skipped_counts_once_all_before_it_is_finished() {
+        let mut progress = Progress::new(5);
+        progress.start(5);
+        progress.skip_to(100);
+        assert_eq!(progress.next(), 5);
+        progress.finish(5);
+        assert_eq!(progress.next(), 100);
     }
 }

@@ -153,3 +153,38 @@ async fn partitions_added_while_running_are_read_too() {
     until("commit", async || fixture.committed("forward").await == 20).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_that_retention_passed_is_told_and_goes_on() {
+    const TOPIC: &str = "knative-broker-default-in";
+    let fixture = Fixture::new(1).await;
+    fixture.publish(0, "k").await;
+    let running = fixture.run("forward", Options::default()).await;
+    until("commit", async || fixture.committed("forward").await == 1).await;
+    running.stop().await;
+
+    for number in 1..5 {
+        fixture.publish(number, "k").await;
+    }
+    let config = TopicConfig { retention_ms: Some(1), ..TopicConfig::default() };
+    fixture.bus.create_topic(TOPIC, &config).await.expect("a limit");
+    assert_eq!(fixture.bus.enforce_retention(1000).await.expect("retention"), 5);
+    let running = fixture.run("forward", Options::default()).await;
+    // Nothing is left, and yet the group has come to the end.
+    until("commit", async || fixture.committed("forward").await == 5).await;
+    fixture.publish(5, "k").await;
+    until("commit", async || fixture.committed("forward").await == 6).await;
+    running.stop().await;
+
+    let forwarded = fixture.records("knative-broker-default-out").await;
+    let ids: Vec<_> = forwarded.iter().map(|record| record.header("ce_id").unwrap()).collect();
+    assert_eq!(ids, [b"0", b"5"]);
+    let groups = fixture.bus.groups().await.expect("groups");
+    let lost: Vec<u64> = groups.iter().map(|group| group.lost).collect();
+    assert_eq!(lost, [4]);
+
+    // A new group has lost nothing: it begins at the oldest record held.
+    let running = fixture.run("ordered", Options::default()).await;
+    assert_eq!(fixture.committed("ordered").await, 5);
+    running.stop().await;
+}

@@ -1,6 +1,7 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
 mod correlation;
+mod log;
 mod report;
 mod start;
 mod way;
@@ -14,7 +15,14 @@ use report::{Unit, figure};
 /// A benchmark: its name on the command line, and what runs it.
 type Bench = (&'static str, fn() -> Result<()>);
 
-const BENCHES: &[Bench] = &[("way", way::run), ("start", start::run), ("correlation", correlation::run)];
+const BENCHES: &[Bench] = &[
+    ("way", way::run),
+    ("start", start::run),
+    ("correlation", correlation::run),
+    ("log", log::run),
+    ("log-growth", log::growth),
+    ("log-retention", log::retention),
+];
 
 /// The benchmarks that can be named.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
