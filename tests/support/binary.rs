@@ -24,16 +24,16 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
+    let mut command = Command::new(cargo);
     for (name, _) in env::vars_os() {
         // What Cargo tells a running test of its package would make build scripts that look at it run anew, and
         // everything above them be compiled again.
         let is_of_this_test = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         if name.to_str().is_some_and(is_of_this_test) {
-            build.env_remove(name);
+            command.env_remove(name);
         }
     }
-    let built = build
+    let built = command
         .args(["build", "--quiet", "-p", "streamforge-local", "--bin", "streamforge", "--profile", profile])
         .arg("--target-dir")
         .arg(target)
