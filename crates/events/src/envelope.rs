@@ -29,7 +29,7 @@ impl Envelope {
     /// [`Error::Build`] if the payload or an attribute has no form on the wire.
     pub fn build<T: Serialize>(self, payload: &T) -> Result<Event, Error> {
         let fail = |reason: &dyn std::fmt::Display| Error::Build(reason.to_string());
-        let data = serde_json::to_value(payload).map_err(|error| fail(&error))?;
+        let data = serde_json::to_vec(payload).map_err(|error| fail(&error))?;
         let mut builder = EventBuilderV10::new()
             .id(self.id)
             .source(self.source)

@@ -23,7 +23,7 @@ pub use cloudevents::{AttributesReader, Event};
 
 pub use batch::{KlineBatch, TradeBatch};
 pub use control::{Command, ControlCommand};
-pub use decimal::Decimal;
+pub use decimal::{Decimal, DecimalText};
 pub use envelope::{Envelope, attempt, data, event_type, extension, queue_id, task};
 pub use error::Error;
 pub use identity::{digest, hex, short_code};
