@@ -1,6 +1,6 @@
 //! Klines in `SQLite`: decimals as text, one row per open time.
 
-use rusqlite::{Connection, Row, params, types::ValueRef};
+use rusqlite::{CachedStatement, Connection, Row, params, types::ValueRef};
 use streamforge_events::{Decimal, Kline, Millis, TimeRange};
 
 use super::failure::{Failure, parse, signed, unsigned};
@@ -34,9 +34,10 @@ pub(super) fn upsert(connection: &Connection, series: i64, rows: &[Versioned<Kli
     let keys = rows.iter().zip(&checks).map(|(row, check)| check.is_ok().then_some((row.value.open_time, row.version)));
     let survivors = survivors(keys);
     let mut applied = vec![Applied::Unchanged; rows.len()];
+    let mut statements = Statements::prepare(connection)?;
     for (index, row) in rows.iter().enumerate() {
         if survivors[index] == Some(index) {
-            applied[index] = upsert_one(connection, series, row)?;
+            applied[index] = statements.upsert(series, row)?;
         }
     }
     let items = checks.into_iter().enumerate();
@@ -54,31 +55,49 @@ fn check(row: &Versioned<Kline>) -> Result<(), Reject> {
     Ok(())
 }
 
-fn upsert_one(connection: &Connection, series: i64, row: &Versioned<Kline>) -> Result<Applied, Failure> {
-    let kline = &row.value;
-    let values = params![
-        series,
-        kline.open_time,
-        signed(row.version),
-        kline.open.to_string(),
-        kline.high.to_string(),
-        kline.low.to_string(),
-        kline.close.to_string(),
-        kline.volume.to_string(),
-        kline.close_time,
-        kline.quote_asset_volume.to_string(),
-        signed(kline.number_of_trades),
-        kline.taker_buy_base_asset_volume.to_string(),
-        kline.taker_buy_quote_asset_volume.to_string(),
-    ];
-    if connection.prepare_cached(INSERT)?.execute(values)? == 1 {
-        return Ok(Applied::Inserted);
+/// The statements of one batch.
+struct Statements<'connection> {
+    insert: CachedStatement<'connection>,
+    update: CachedStatement<'connection>,
+    confirm: CachedStatement<'connection>,
+}
+
+impl<'connection> Statements<'connection> {
+    fn prepare(connection: &'connection Connection) -> Result<Self, Failure> {
+        Ok(Self {
+            insert: connection.prepare_cached(INSERT)?,
+            update: connection.prepare_cached(UPDATE)?,
+            confirm: connection.prepare_cached(CONFIRM)?,
+        })
     }
-    if connection.prepare_cached(UPDATE)?.execute(values)? == 1 {
-        return Ok(Applied::Updated);
+
+    fn upsert(&mut self, series: i64, row: &Versioned<Kline>) -> Result<Applied, Failure> {
+        let kline = &row.value;
+        let version = signed(row.version);
+        let values = params![
+            series,
+            kline.open_time,
+            version,
+            &*kline.open.text(),
+            &*kline.high.text(),
+            &*kline.low.text(),
+            &*kline.close.text(),
+            &*kline.volume.text(),
+            kline.close_time,
+            &*kline.quote_asset_volume.text(),
+            signed(kline.number_of_trades),
+            &*kline.taker_buy_base_asset_volume.text(),
+            &*kline.taker_buy_quote_asset_volume.text(),
+        ];
+        if self.insert.execute(values)? == 1 {
+            return Ok(Applied::Inserted);
+        }
+        if self.update.execute(values)? == 1 {
+            return Ok(Applied::Updated);
+        }
+        self.confirm.execute(params![series, kline.open_time, version])?;
+        Ok(Applied::Unchanged)
     }
-    connection.prepare_cached(CONFIRM)?.execute(params![series, kline.open_time, signed(row.version)])?;
-    Ok(Applied::Unchanged)
 }
 
 pub(super) fn read(

@@ -47,8 +47,8 @@ fn upsert_one(connection: &Connection, series: i64, row: &Versioned<Trade>) -> R
         series,
         trade.trade_id,
         signed(row.version),
-        trade.price.to_string(),
-        trade.quantity.to_string(),
+        &*trade.price.text(),
+        &*trade.quantity.text(),
         trade.timestamp,
         trade.is_buyer_maker,
     ];
