@@ -1,9 +1,11 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
 mod correlation;
+mod growth;
 mod log;
 mod report;
 mod start;
+mod store;
 mod way;
 
 use std::path::PathBuf;
@@ -22,6 +24,8 @@ const BENCHES: &[Bench] = &[
     ("log", log::run),
     ("log-growth", log::growth),
     ("log-retention", log::retention),
+    ("store", store::run),
+    ("growth", growth::run),
 ];
 
 /// The benchmarks that can be named.
