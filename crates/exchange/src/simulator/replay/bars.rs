@@ -67,24 +67,27 @@ fn merge(
     now: Millis,
 ) -> Option<Kline> {
     let parts = indices.filter_map(|index| recording.kline(index)).map(|part| provisional(part, finer, now));
-    let bar = parts.reduce(|mut bar, part| {
-        bar.high = bar.high.max(part.high);
-        bar.low = bar.low.min(part.low);
-        bar.close = part.close;
-        bar.close_time = part.close_time;
-        bar.number_of_trades += part.number_of_trades;
-        for (sum, amount) in [
-            (&mut bar.volume, part.volume),
-            (&mut bar.quote_asset_volume, part.quote_asset_volume),
-            (&mut bar.taker_buy_base_asset_volume, part.taker_buy_base_asset_volume),
-            (&mut bar.taker_buy_quote_asset_volume, part.taker_buy_quote_asset_volume),
-        ] {
-            // The exchange's largest volumes leave ten digits free, so a sum always fits.
-            *sum = sum.checked_add(amount).unwrap_or(*sum);
-        }
-        bar
-    });
+    let bar = parts.reduce(|bar, part| joined(bar, &part));
     bar.map(|bar| Kline { open_time, ..bar })
+}
+
+/// A bar and the one that follows it as one.
+pub(super) fn joined(mut bar: Kline, part: &Kline) -> Kline {
+    bar.high = bar.high.max(part.high);
+    bar.low = bar.low.min(part.low);
+    bar.close = part.close;
+    bar.close_time = part.close_time;
+    bar.number_of_trades += part.number_of_trades;
+    for (sum, amount) in [
+        (&mut bar.volume, part.volume),
+        (&mut bar.quote_asset_volume, part.quote_asset_volume),
+        (&mut bar.taker_buy_base_asset_volume, part.taker_buy_base_asset_volume),
+        (&mut bar.taker_buy_quote_asset_volume, part.taker_buy_quote_asset_volume),
+    ] {
+        // The exchange's largest volumes leave ten digits free, so a sum always fits.
+        *sum = sum.checked_add(amount).unwrap_or(*sum);
+    }
+    bar
 }
 
 /// A bar that is still open at `now` shows only its first price: what came later has not happened.

@@ -1,9 +1,10 @@
-//! A recorded market: files are served as they are, and coarser bars are made of finer ones.
+//! A recorded market: files are served as they are, and coarser bars are made of finer ones or of trades.
 //!
 //! What a file lacks is served as nought, never guessed: the exchange's own sums show that a coarser bar is exactly
-//! the sum of its parts, so nothing else is ever computed.
+//! the sum of its parts, and a bar that of its trades, so nothing else is ever computed.
 
 mod bars;
+mod candles;
 mod names;
 mod recording;
 mod trades;
@@ -100,6 +101,10 @@ impl Replay {
         let Some(series) = self.series.get(symbol) else {
             return Vec::new();
         };
+        if series.klines.is_empty() {
+            let first_day = series.trades.first().map_or(0, |trade| trade.time);
+            return candles::select(&series.trades, Calendar { interval, offset, first_day }, selection, now);
+        }
         let Some((finest, recording)) = series.source(interval, offset) else {
             tracing::warn!(symbol, %interval, "nothing is recorded that such bars could be made of");
             return Vec::new();

@@ -76,7 +76,7 @@ pub(super) fn singles(rows: &[AggTrade], from: Option<i64>, limit: usize, now: M
 }
 
 /// Price times quantity with the exchange's eight digits, cut after them.
-fn product(price: Decimal, quantity: Decimal) -> Decimal {
+pub(super) fn product(price: Decimal, quantity: Decimal) -> Decimal {
     let scale = price.scale() + quantity.scale();
     let exact = price.mantissa().checked_mul(quantity.mantissa()).unwrap_or(0);
     let cut = exact / 10_u128.pow(scale.saturating_sub(8));
