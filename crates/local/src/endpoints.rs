@@ -1,7 +1,10 @@
-//! Live addresses of the workers behind each Service, and whose turn it is.
+//! Live addresses of the workers behind each Service, whose turn it is, and the connections kept to them.
+
+mod connection;
 
 use std::{
     collections::HashMap,
+    fmt,
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,6 +14,8 @@ use std::{
 use tokio::{sync::watch, time::timeout};
 
 use crate::manifest::ObjectName;
+
+pub(crate) use connection::{Broken, Connection};
 
 /// Addresses of workers by Service; clones share them.
 ///
@@ -28,11 +33,22 @@ struct Service {
     limit: usize,
 }
 
-#[derive(Debug)]
 struct Worker {
     address: SocketAddr,
     in_flight: usize,
     last_pick: u64,
+    /// Connections without a request; they go with the worker.
+    idle: Vec<Connection>,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Worker")
+            .field("address", &self.address)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The address of a worker for one request; dropping it says that the request is over.
@@ -48,6 +64,22 @@ impl Lease {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// A connection kept from an earlier request, the one used last; the worker may have closed it meanwhile.
+    pub(crate) fn take_connection(&self) -> Option<Connection> {
+        self.with_worker(|worker| worker.idle.pop()).flatten()
+    }
+
+    /// Keeps a connection for a later request, unless the worker has gone.
+    pub(crate) fn keep_connection(&self, connection: Connection) {
+        self.with_worker(|worker| worker.idle.push(connection));
+    }
+
+    fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+        let mut services = self.endpoints.lock();
+        let workers = &mut services.get_mut(&self.service)?.workers;
+        workers.iter_mut().find(|worker| worker.address == self.address).map(work)
     }
 }
 
@@ -79,14 +111,11 @@ impl Endpoints {
     pub fn set(&self, service: &ObjectName, addresses: &[SocketAddr]) {
         let mut services = self.lock();
         let known = entry(&mut services, service);
-        let old = std::mem::take(&mut known.workers);
+        let mut old = std::mem::take(&mut known.workers);
         for &address in addresses {
-            let before = old.iter().find(|worker| worker.address == address);
-            known.workers.push(Worker {
-                address,
-                in_flight: before.map_or(0, |worker| worker.in_flight),
-                last_pick: before.map_or(0, |worker| worker.last_pick),
-            });
+            let before = old.iter().position(|worker| worker.address == address).map(|index| old.swap_remove(index));
+            let fresh = || Worker { address, in_flight: 0, last_pick: 0, idle: Vec::new() };
+            known.workers.push(before.unwrap_or_else(fresh));
         }
         drop(services);
         self.announce();
@@ -142,7 +171,8 @@ impl Endpoints {
         self.lock().get(service).is_some_and(|service| !service.workers.is_empty())
     }
 
-    fn try_pick(&self, name: &ObjectName) -> Option<Lease> {
+    /// The same without waiting.
+    pub(crate) fn try_pick(&self, name: &ObjectName) -> Option<Lease> {
         let mut services = self.lock();
         let service = services.get_mut(name)?;
         let turn = service.workers.iter().map(|worker| worker.last_pick).max()? + 1;

@@ -81,7 +81,7 @@ async fn pong(bus: &dyn Bus, topic: &str, mut next: Vec<u64>, queue_id: &QueueId
                 let records = bus.read(topic, partition, *next, 500, 8 << 20).await?;
                 let Some(last) = records.last() else { break };
                 *next = last.offset + 1;
-                let reports = records.iter().filter_map(|stored| Message::from_record(&stored.record).ok());
+                let reports = records.into_iter().filter_map(|stored| Message::from_record(stored.record).ok());
                 let mut reports = reports.filter_map(|event| serde_json::from_slice::<Value>(event.body()).ok());
                 let found = reports.find(|report| {
                     report["status"] == "pong" && report["queue_id"].as_str() == Some(queue_id.as_str())

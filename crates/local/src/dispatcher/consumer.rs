@@ -1,12 +1,17 @@
 //! The loop of a consumer group: read, filter, start deliveries, commit.
+//!
+//! All of it is one task: an answer that arrives wakes the loop once, whichever of its deliveries it belongs to, and
+//! nothing is handed from thread to thread. Reads and commits go on beside the deliveries.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use streamforge_bus::{Bus, OffsetRange, StoredRecord};
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::{MissedTickBehavior, interval, timeout},
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, Fuse, FusedFuture as _, join_all},
+    stream::FuturesUnordered,
 };
+use streamforge_bus::{Bus, OffsetRange, StoredRecord};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -14,15 +19,17 @@ use super::{
     InitialOffset, Options, Subscription,
     delivery::{Delivery, Outcome},
     progress::Progress,
+    reading::{self, News},
     sender::Sender,
 };
 use crate::{Error, endpoints::Endpoints, manifest::DeliveryOrder, message::Message};
 
-/// Bytes read at once from a partition.
-const READ_BYTES: usize = 4 << 20;
-
 /// Wait before the log is read again after it failed.
 const READ_RETRY: Duration = Duration::from_secs(1);
+
+/// How long nothing may be left to do before that is committed. A commit costs the disk as much as an event does, so
+/// events that follow each other closely share one.
+const IDLE: Duration = Duration::from_millis(5);
 
 /// One consumer group that delivers to one subscriber.
 pub struct Dispatcher {
@@ -32,6 +39,7 @@ pub struct Dispatcher {
     endpoints: Endpoints,
     options: Options,
     partitions: Vec<Partition>,
+    has_failed_to_commit: bool,
 }
 
 struct Partition {
@@ -46,7 +54,20 @@ struct Partition {
     committed: u64,
 }
 
-type Deliveries = JoinSet<(usize, u64, Outcome)>;
+/// A delivery that has ended: index of the partition, offset, what came of it.
+struct Ended {
+    index: usize,
+    offset: u64,
+    outcome: Outcome,
+}
+
+type Deliveries = FuturesUnordered<BoxFuture<'static, Ended>>;
+
+/// A read under way; none if it failed.
+type Reading = Fuse<BoxFuture<'static, Option<News>>>;
+
+/// Commits under way: partitions by index, and how far they were committed; none where that failed.
+type Committing = Fuse<BoxFuture<'static, Vec<(usize, Option<u64>)>>>;
 
 impl Dispatcher {
     /// Prepares a dispatcher. A group without offsets has them committed when this returns, so that its lag is defined.
@@ -84,12 +105,20 @@ impl Dispatcher {
             }
             partitions.push(Partition::new(number, next, end));
         }
-        Ok(Self { subscription: Arc::new(subscription), bus, client, endpoints, options, partitions })
+        Ok(Self {
+            subscription: Arc::new(subscription),
+            bus,
+            client,
+            endpoints,
+            options,
+            partitions,
+            has_failed_to_commit: false,
+        })
     }
 
     /// Delivers until stopped; then lets requests in flight end, for a while, and commits.
     pub async fn run(mut self, stop: CancellationToken) {
-        let delivery = Delivery {
+        let delivery = Arc::new(Delivery {
             subscription: Arc::clone(&self.subscription),
             sender: Sender {
                 bus: Arc::clone(&self.bus),
@@ -99,113 +128,116 @@ impl Dispatcher {
                 timeout: self.subscription.timeout,
                 stop: stop.clone(),
             },
-        };
+        });
         let mut deliveries = Deliveries::new();
+        let (mut reading, mut committing) = (Reading::terminated(), Committing::terminated());
         let mut appended = self.bus.appended();
         let mut commits = interval(self.options.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_look_due = true;
         info!(trigger = %self.subscription.trigger, "dispatcher started");
         loop {
-            if is_look_due {
-                appended.borrow_and_update();
-                is_look_due = !self.look().await;
-            }
-            let is_broken = is_look_due || !self.fill().await;
             self.start(&delivery, &mut deliveries);
-            if deliveries.is_empty() && self.is_at_end() {
-                self.commit().await;
+            if reading.is_terminated() && (is_look_due || self.can_read()) {
+                appended.borrow_and_update();
+                is_look_due = false;
+                reading = self.read();
             }
-            let has_more = !is_broken && self.has_room(deliveries.len()) && self.can_start();
+            let is_idle = deliveries.is_empty() && reading.is_terminated() && self.is_at_end();
+            let can_commit = committing.is_terminated() && self.has_uncommitted();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = commits.tick(), if self.has_uncommitted() => self.commit().await,
-                Some(ended) = deliveries.join_next() => {
-                    self.end(ended);
-                    while let Some(ended) = deliveries.try_join_next() {
-                        self.end(ended);
+                committed = &mut committing => self.note_committed(committed),
+                _ = commits.tick(), if can_commit => committing = self.commit(),
+                news = &mut reading => match news {
+                    Some(news) => self.note_news(news),
+                    None => is_look_due = true,
+                },
+                Some(ended) = deliveries.next() => {
+                    self.end(&ended);
+                    while let Some(Some(ended)) = deliveries.next().now_or_never() {
+                        self.end(&ended);
                     }
                 }
-                () = std::future::ready(()), if has_more => {}
-                changed = appended.changed(), if !is_broken => {
+                changed = appended.changed(), if reading.is_terminated() => {
                     is_look_due = true;
                     if changed.is_err() {
                         error!(trigger = %self.subscription.trigger, "the event log is closed");
                         break;
                     }
                 }
-                () = tokio::time::sleep(READ_RETRY), if is_broken => {}
+                // What failed waits for the next tick.
+                () = sleep(IDLE), if is_idle && can_commit && !self.has_failed_to_commit => committing = self.commit(),
             }
         }
-        self.drain(deliveries).await;
+        self.drain(deliveries, committing).await;
         info!(trigger = %self.subscription.trigger, "dispatcher stopped");
     }
 
-    async fn drain(&mut self, mut deliveries: Deliveries) {
+    async fn drain(&mut self, mut deliveries: Deliveries, committing: Committing) {
         let limit = self.options.drain;
         let all = async {
-            while let Some(ended) = deliveries.join_next().await {
-                self.end(ended);
+            while let Some(ended) = deliveries.next().await {
+                self.end(&ended);
             }
         };
         if timeout(limit, all).await.is_err() {
             let trigger = &self.subscription.trigger;
             warn!(%trigger, "requests cut off; their events will be delivered again");
         }
+        if !committing.is_terminated() {
+            self.note_committed(committing.await);
+        }
         self.commit().await;
     }
 
-    /// Notes how far the partitions reach; false if the log does not say.
-    async fn look(&mut self) -> bool {
-        match self.bus.end_offsets(&self.subscription.topic).await {
-            Ok(ends) => {
-                for (number, end) in (0..).zip(ends) {
-                    match self.partitions.get_mut(number as usize) {
-                        Some(partition) => partition.end = end,
-                        // Added while running, so none of its records can have been delivered yet.
-                        None => self.partitions.push(Partition::new(number, 0, end)),
-                    }
-                }
-                true
-            }
-            Err(error) => {
-                let topic = &self.subscription.topic;
-                warn!(%topic, %error, "failed to look for records");
-                false
-            }
-        }
+    /// Whether a partition that has nothing left to start has more in the log.
+    fn can_read(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.buffer.is_empty() && partition.position < partition.end)
     }
 
-    /// Reads on where nothing is left to start; false if the log cannot be read.
-    async fn fill(&mut self) -> bool {
-        let topic = &self.subscription.topic;
-        for partition in &mut self.partitions {
-            while partition.buffer.is_empty() && partition.position < partition.end {
-                let (number, from) = (partition.number, partition.position);
-                let read = match self.bus.fetch(topic, number, from, self.options.batch, READ_BYTES).await {
-                    Err(streamforge_bus::Error::RecordsGone { resume, .. }) => {
-                        lose(self.bus.as_ref(), &self.subscription, partition, resume).await
-                    }
-                    read => read,
-                };
-                match read {
-                    Ok(records) => {
-                        partition.position = records.last().map_or(partition.position, |last| last.offset + 1);
-                        partition.buffer.extend(records);
-                    }
-                    Err(error) => {
-                        warn!(%topic, partition = number, %error, "failed to read");
-                        return false;
-                    }
+    /// Looks how far the partitions reach, and reads on where nothing is left to start.
+    fn read(&self) -> Reading {
+        let (bus, subscription) = (Arc::clone(&self.bus), Arc::clone(&self.subscription));
+        let batch = self.options.batch;
+        // None for a partition that still has records to start.
+        let positions: Vec<Option<u64>> = (self.partitions.iter())
+            .map(|partition| partition.buffer.is_empty().then_some(partition.position))
+            .collect();
+        let reading = async move {
+            match reading::read(bus.as_ref(), &subscription, &positions, batch).await {
+                Ok(news) => Some(news),
+                Err(error) => {
+                    warn!(topic = %subscription.topic, %error, "failed to read");
+                    sleep(READ_RETRY).await;
+                    None
                 }
             }
+        };
+        reading.boxed().fuse()
+    }
+
+    fn note_news(&mut self, news: News) {
+        for (index, (number, end)) in (0..).zip(news.ends).enumerate() {
+            match self.partitions.get_mut(index) {
+                Some(partition) => partition.end = end,
+                // Added while running, so none of its records can have been delivered yet.
+                None => self.partitions.push(Partition::new(number, 0, end)),
+            }
         }
-        true
+        for batch in news.batches {
+            let partition = &mut self.partitions[batch.partition];
+            if batch.from > partition.position {
+                partition.progress.skip_to(batch.from);
+            }
+            partition.position = batch.records.last().map_or(batch.from, |last| last.offset + 1);
+            partition.buffer.extend(batch.records);
+        }
     }
 
     /// Starts deliveries, one partition after the other, as long as there is room.
-    fn start(&mut self, delivery: &Delivery, deliveries: &mut Deliveries) {
+    fn start(&mut self, delivery: &Arc<Delivery>, deliveries: &mut Deliveries) {
         let mut has_started = true;
         while has_started {
             has_started = false;
@@ -222,45 +254,64 @@ impl Dispatcher {
                 };
                 has_started = true;
                 partition.progress.start(stored.offset);
-                let Some(event) = wanted(&self.subscription, &stored) else {
-                    partition.progress.finish(stored.offset);
+                let offset = stored.offset;
+                let Some(event) = wanted(&self.subscription, stored) else {
+                    partition.progress.finish(offset);
                     continue;
                 };
                 partition.in_flight += 1;
-                let delivery = delivery.clone();
-                deliveries.spawn(async move {
-                    let (partition, offset) = (stored.partition, stored.offset);
-                    let outcome = delivery.deliver(event, partition, offset).await;
-                    (index, offset, outcome)
-                });
+                let (delivery, number) = (Arc::clone(delivery), partition.number);
+                let delivering = async move {
+                    let delivered = AssertUnwindSafe(delivery.deliver(event, number, offset)).catch_unwind();
+                    let outcome = delivered.await.unwrap_or_else(|_| {
+                        // Its event stays uncommitted, so the next start delivers it again.
+                        error!(trigger = %delivery.subscription.trigger, offset, "delivery broke");
+                        Outcome::Abandoned
+                    });
+                    Ended { index, offset, outcome }
+                };
+                deliveries.push(delivering.boxed());
             }
         }
     }
 
-    fn end(&mut self, ended: Result<(usize, u64, Outcome), JoinError>) {
-        match ended {
-            Ok((index, offset, outcome)) => {
-                let partition = &mut self.partitions[index];
-                partition.in_flight -= 1;
-                if outcome == Outcome::Finished {
-                    partition.progress.finish(offset);
+    fn end(&mut self, ended: &Ended) {
+        let partition = &mut self.partitions[ended.index];
+        partition.in_flight -= 1;
+        if ended.outcome == Outcome::Finished {
+            partition.progress.finish(ended.offset);
+        }
+    }
+
+    /// Commits what is finished; the log puts the partitions into one transaction.
+    fn commit(&self) -> Committing {
+        let finished = self.partitions.iter().enumerate();
+        let finished = finished.filter(|(_, partition)| partition.progress.next() > partition.committed);
+        let commits: Vec<_> = finished
+            .map(|(index, partition)| {
+                let (bus, subscription) = (Arc::clone(&self.bus), Arc::clone(&self.subscription));
+                let (number, next) = (partition.number, partition.progress.next());
+                async move {
+                    let Subscription { group, topic, .. } = &*subscription;
+                    match bus.commit(group, topic, number, next).await {
+                        Ok(()) => (index, Some(next)),
+                        Err(error) => {
+                            warn!(%group, %topic, %error, "failed to commit");
+                            (index, None)
+                        }
+                    }
                 }
-            }
-            // Its event stays uncommitted, so the next start delivers it again.
-            Err(error) => error!(trigger = %self.subscription.trigger, %error, "delivery broke"),
-        }
+            })
+            .collect();
+        join_all(commits).boxed().fuse()
     }
 
-    async fn commit(&mut self) {
-        let Subscription { group, topic, .. } = &*self.subscription;
-        for partition in &mut self.partitions {
-            let next = partition.progress.next();
-            if next <= partition.committed {
-                continue;
-            }
-            match self.bus.commit(group, topic, partition.number, next).await {
-                Ok(()) => partition.committed = next,
-                Err(error) => warn!(%group, %topic, %error, "failed to commit"),
+    fn note_committed(&mut self, committed: Vec<(usize, Option<u64>)>) {
+        self.has_failed_to_commit = false;
+        for (index, next) in committed {
+            match next {
+                Some(next) => self.partitions[index].committed = next,
+                None => self.has_failed_to_commit = true,
             }
         }
     }
@@ -271,11 +322,6 @@ impl Dispatcher {
 
     fn is_ready(&self, partition: &Partition) -> bool {
         self.subscription.order == DeliveryOrder::Unordered || partition.in_flight == 0
-    }
-
-    /// Whether a partition that may start a delivery has something left to read or to start.
-    fn can_start(&self) -> bool {
-        self.partitions.iter().any(|partition| self.is_ready(partition) && !partition.is_at_end())
     }
 
     fn is_at_end(&self) -> bool {
@@ -305,29 +351,12 @@ impl Partition {
     }
 }
 
-/// Goes on at the next record held, after saying and keeping in mind what the group has missed.
-async fn lose(
-    bus: &dyn Bus,
-    subscription: &Subscription,
-    partition: &mut Partition,
-    resume: u64,
-) -> Result<Vec<StoredRecord>, streamforge_bus::Error> {
-    let Subscription { group, topic, .. } = subscription;
-    let (number, from) = (partition.number, partition.position);
-    bus.record_loss(group, topic, number, from, resume).await?;
-    let lost = resume.saturating_sub(from);
-    error!(%group, %topic, partition = number, from, resume, lost, "records were gone before they were delivered");
-    partition.progress.skip_to(resume);
-    partition.position = resume;
-    Ok(Vec::new())
-}
-
 /// The event of a record that passes the filter; a record that is no event is passed over, as in Knative.
-fn wanted(subscription: &Subscription, stored: &StoredRecord) -> Option<Message> {
-    match Message::from_record(&stored.record) {
+fn wanted(subscription: &Subscription, stored: StoredRecord) -> Option<Message> {
+    let StoredRecord { topic, partition, offset, record } = stored;
+    match Message::from_record(record) {
         Ok(event) => subscription.filter.matches(&event).then_some(event),
         Err(error) => {
-            let StoredRecord { topic, partition, offset, .. } = stored;
             warn!(%topic, partition, offset, %error, "record passed over");
             None
         }

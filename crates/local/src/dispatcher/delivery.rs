@@ -21,7 +21,6 @@ pub(super) enum Outcome {
     Abandoned,
 }
 
-#[derive(Clone)]
 pub(super) struct Delivery {
     pub(super) subscription: Arc<Subscription>,
     pub(super) sender: Sender,

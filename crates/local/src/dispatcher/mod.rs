@@ -10,6 +10,7 @@ mod backoff;
 mod consumer;
 mod delivery;
 mod progress;
+mod reading;
 mod sender;
 mod subscription;
 
@@ -20,6 +21,9 @@ pub use consumer::Dispatcher;
 pub use subscription::{Replies, Subscription, Target};
 
 use crate::Error;
+
+/// How the dispatchers call themselves.
+const USER_AGENT: &str = "streamforge-dispatcher";
 
 /// Limits of a [`Dispatcher`] that are no matter of its Trigger.
 #[derive(Debug, Clone)]
@@ -39,8 +43,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_in_flight: 100,
-            batch: 50,
+            // As many as a function takes where it is told nothing else; it would answer 429 to more.
+            max_in_flight: 64,
+            batch: 256,
             commit_interval: Duration::from_millis(500),
             drain: Duration::from_secs(10),
             initial_offset: InitialOffset::Earliest,
@@ -67,7 +72,7 @@ pub fn http_client() -> Result<reqwest::Client, Error> {
     // Fails only if another part of the process has installed a provider before, and then that one serves.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
-        .user_agent("streamforge-dispatcher")
+        .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .no_gzip()

@@ -3,15 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::USER_AGENT};
+use http_body_util::Full;
 use streamforge_bus::Bus;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::Target;
 use crate::{
-    endpoints::{Endpoints, Lease},
+    endpoints::{Broken, Connection, Endpoints, Lease},
+    manifest::ObjectName,
     message::{Message, is_attribute_name},
 };
 
@@ -57,7 +59,6 @@ impl Failure {
     }
 }
 
-#[derive(Clone)]
 pub(super) struct Sender {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) client: reqwest::Client,
@@ -83,14 +84,19 @@ impl Sender {
                 self.publish(topic, event).await?;
                 Ok(Answer::default())
             }
-            Target::Url(_) | Target::Service { .. } => {
-                let (url, _lease) = self.locate(target).await?;
-                // A stop does not cut this short: a request under way shall end by itself.
-                let exchange = timeout(self.timeout, self.exchange(url, event)).await;
-                let timed_out = || Err(Failure::without_code("no answer in time", true));
-                exchange.unwrap_or_else(|_| timed_out()).map_err(Ended::Failed)
+            Target::Service { name, path } if self.endpoints.is_managed(name) => {
+                // The lease lasts until the request is over.
+                let lease = self.lease(name).await?;
+                self.in_time(self.ask_worker(&lease, path, event)).await
             }
+            Target::Url(_) | Target::Service { .. } => self.in_time(self.ask(target.to_string(), event)).await,
         }
+    }
+
+    /// A stop does not cut a request short: one under way shall end by itself.
+    async fn in_time(&self, exchange: impl Future<Output = Result<Answer, Failure>>) -> Result<Answer, Ended> {
+        let answered = timeout(self.timeout, exchange).await;
+        answered.unwrap_or_else(|_| Err(Failure::without_code("no answer in time", true))).map_err(Ended::Failed)
     }
 
     /// Appends an event to a topic, and waits while the log has no room for it.
@@ -124,36 +130,84 @@ impl Sender {
         }
     }
 
-    /// Where the request goes; a Service managed here may have to start a worker first.
-    async fn locate(&self, target: &Target) -> Result<(String, Option<Lease>), Ended> {
-        let Target::Service { name, path } = target else {
-            return Ok((target.to_string(), None));
-        };
-        if !self.endpoints.is_managed(name) {
-            return Ok((target.to_string(), None));
+    /// A worker of a Service that is managed here; one may have to be started first.
+    async fn lease(&self, service: &ObjectName) -> Result<Lease, Ended> {
+        if let Some(lease) = self.endpoints.try_pick(service) {
+            return Ok(lease);
         }
         tokio::select! {
             () = self.stop.cancelled() => Err(Ended::Abandoned),
-            lease = self.endpoints.pick(name) => {
-                Ok((format!("http://{}{path}", lease.address()), Some(lease)))
-            }
-            () = self.endpoints.absent_for(name, self.timeout) => {
+            lease = self.endpoints.pick(service) => Ok(lease),
+            () = self.endpoints.absent_for(service, self.timeout) => {
                 Err(Ended::Failed(Failure::without_code("no worker in time", true)))
             }
         }
     }
 
-    async fn exchange(&self, url: String, event: &Message) -> Result<Answer, Failure> {
+    async fn ask_worker(&self, lease: &Lease, path: &str, event: &Message) -> Result<Answer, Failure> {
+        let broken = |error: Broken| Failure::without_code(error.to_string(), true);
+        let (connection, answer) = self.exchange_with(lease, path, event).await.map_err(broken)?;
+        let (head, body) = answer.into_parts();
+        if body.len() <= MAX_ANSWER_BYTES {
+            keep(lease, connection).await;
+        }
+        judge(head.status, head.headers, body)
+    }
+
+    /// Sends the event over a kept connection, or over a new one if the worker has closed all that were kept.
+    ///
+    /// A worker closes connections when it likes, and it may do so while a request is on its way. The event was
+    /// delivered only if it is answered, so it is sent again at once: the worker has refused nothing.
+    async fn exchange_with(
+        &self,
+        lease: &Lease,
+        path: &str,
+        event: &Message,
+    ) -> Result<(Connection, Response<Bytes>), Broken> {
+        while let Some(mut connection) = lease.take_connection() {
+            if !connection.is_usable().await {
+                continue;
+            }
+            match connection.exchange(self.request(path, event), MAX_ANSWER_BYTES).await {
+                Ok(answer) => return Ok((connection, answer)),
+                Err(Broken::Unanswered(error)) => {
+                    debug!(%error, worker = %lease.address(), "kept connection was closed");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut connection = Connection::open(lease.address()).await?;
+        let answer = connection.exchange(self.request(path, event), MAX_ANSWER_BYTES).await?;
+        Ok((connection, answer))
+    }
+
+    fn request(&self, path: &str, event: &Message) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(event.body().clone()));
+        *request.method_mut() = Method::POST;
+        // Paths are checked when manifests are read.
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        *request.headers_mut() = self.headers(event);
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(super::USER_AGENT));
+        request
+    }
+
+    fn headers(&self, event: &Message) -> HeaderMap {
         let mut headers = event.to_headers();
         headers.insert("prefer", HeaderValue::from_static("reply"));
         if let Ok(namespace) = HeaderValue::from_str(&self.namespace) {
             headers.insert("kn-namespace", namespace);
         }
-        let request = self.client.post(url).headers(headers).body(event.body().clone());
+        headers
+    }
+
+    /// Sends the event to somebody else's URL.
+    async fn ask(&self, url: String, event: &Message) -> Result<Answer, Failure> {
+        let request = self.client.post(url).headers(self.headers(event)).body(event.body().clone());
         let broken = |error: reqwest::Error| Failure::without_code(describe(&error), true);
         let mut response = request.send().await.map_err(broken)?;
         let status = response.status();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
@@ -161,20 +215,31 @@ impl Sender {
                 break;
             }
         }
-        if !status.is_success() {
-            return Err(Failure {
-                reason: format!("answered {status}"),
-                is_retryable: is_retryable(status),
-                code: Some(status),
-                data: body.freeze(),
-                extensions: extensions(&headers),
-            });
-        }
-        if body.len() > MAX_ANSWER_BYTES {
-            return Err(Failure::without_code("answered with too long a reply", false));
-        }
-        Ok(Answer { headers, body: body.freeze() })
+        judge(status, headers, body.freeze())
     }
+}
+
+/// Keeps a connection that the answer has not used up.
+async fn keep(lease: &Lease, mut connection: Connection) {
+    if connection.is_usable().await {
+        lease.keep_connection(connection);
+    }
+}
+
+fn judge(status: StatusCode, headers: HeaderMap, body: Bytes) -> Result<Answer, Failure> {
+    if !status.is_success() {
+        return Err(Failure {
+            reason: format!("answered {status}"),
+            is_retryable: is_retryable(status),
+            code: Some(status),
+            data: body,
+            extensions: extensions(&headers),
+        });
+    }
+    if body.len() > MAX_ANSWER_BYTES {
+        return Err(Failure::without_code("answered with too long a reply", false));
+    }
+    Ok(Answer { headers, body })
 }
 
 /// Which error statuses are tried again.

@@ -13,20 +13,22 @@ impl Message {
     ///
     /// # Source
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/kafka-protocol-binding.md>
-    pub fn from_record(record: &Record) -> Result<Self, Malformed> {
-        let mut message = Self::default();
-        for (name, value) in &record.headers {
-            let text = || {
-                let text = std::str::from_utf8(value);
-                text.map_err(|_| Malformed(format!("header {name} is not UTF-8")))
-            };
-            if name.eq_ignore_ascii_case("content-type") {
-                message.content_type = Some(text()?.to_owned());
-            } else if let Some(attribute) = name.strip_prefix("ce_") {
-                message.set(attribute, text()?);
+    pub fn from_record(record: Record) -> Result<Self, Malformed> {
+        let mut message = Self { body: Bytes::from(record.value), ..Self::default() };
+        message.attributes.reserve(record.headers.len() + 2);
+        for (mut name, value) in record.headers {
+            let is_content_type = name.eq_ignore_ascii_case("content-type");
+            if !is_content_type && !name.starts_with("ce_") {
+                continue;
+            }
+            let value = String::from_utf8(value).map_err(|_| Malformed(format!("header {name} is not UTF-8")))?;
+            if is_content_type {
+                message.content_type = Some(value);
+            } else {
+                name.drain(.."ce_".len());
+                message.put(name, value);
             }
         }
-        message.body = Bytes::copy_from_slice(&record.value);
         if message.is_json_event() {
             return Self::from_json(&message.body);
         }

@@ -44,6 +44,14 @@ impl Message {
         }
     }
 
+    /// The same for a name that is owned already.
+    fn put(&mut self, name: String, value: String) {
+        match self.attributes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.attributes.push((name, value)),
+        }
+    }
+
     /// Drops an attribute or extension.
     pub fn remove(&mut self, name: &str) {
         self.attributes.retain(|(known, _)| known != name);

@@ -48,7 +48,7 @@ fn structured_extensions_are_spelled_canonically() {
     let values = ["attempt", "final", "q"].map(|name| message.attribute(name));
     assert_eq!(values, [Some("3"), Some("true"), Some("é")]);
     assert_eq!(message.to_headers()["ce-q"], "%C3%A9");
-    let again = Message::from_record(&message.to_record(0)).unwrap();
+    let again = Message::from_record(message.to_record(0)).unwrap();
     assert_eq!(again, message);
 }
 
@@ -90,8 +90,8 @@ fn a_record_in_structured_mode_is_an_event_too() {
         value: format!("{{{REQUIRED},\"partitionkey\":\"k\"}}").into_bytes(),
         ..streamforge_bus::Record::default()
     };
-    let message = Message::from_record(&record).unwrap();
+    let message = Message::from_record(record).unwrap();
     assert_eq!(message.attribute("type"), Some("t"));
     assert_eq!(message.to_record(7).key.as_deref(), Some(b"k".as_slice()));
-    assert!(Message::from_record(&streamforge_bus::Record::default()).is_err());
+    assert!(Message::from_record(streamforge_bus::Record::default()).is_err());
 }

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,13 @@ use streamforge_local::{
     manifest::{Manifests, ObjectName},
 };
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 const MANIFESTS: &str = "
@@ -175,5 +184,54 @@ impl Worker {
 
     pub(crate) fn seen(&self) -> Vec<(String, String)> {
         self.seen.lock().expect("no request panics").clone()
+    }
+}
+
+/// A worker on bare sockets that answers the first requests of each connection, then closes it.
+///
+/// With `reads_one_more` it closes only when the next request has arrived, without an answer to it.
+pub(crate) struct Closing {
+    pub(crate) address: SocketAddr,
+    /// Requests as they came, by number of the connection.
+    pub(crate) seen: Arc<Mutex<Vec<usize>>>,
+    /// Connections closed so far.
+    pub(crate) closed: Arc<AtomicUsize>,
+}
+
+impl Closing {
+    pub(crate) async fn start(answers: usize, reads_one_more: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let worker = Self { address, seen: Arc::default(), closed: Arc::default() };
+        let (seen, closed) = (Arc::clone(&worker.seen), Arc::clone(&worker.closed));
+        tokio::spawn(async move {
+            let mut connection = 0;
+            while let Ok((mut stream, _)) = listener.accept().await {
+                for request in 0..answers + usize::from(reads_one_more) {
+                    read_head(&mut stream).await;
+                    seen.lock().expect("no request panics").push(connection);
+                    if request < answers {
+                        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("the dispatcher listens");
+                    }
+                }
+                drop(stream);
+                closed.fetch_add(1, Ordering::SeqCst);
+                connection += 1;
+            }
+        });
+        worker
+    }
+
+    pub(crate) fn seen(&self) -> Vec<usize> {
+        self.seen.lock().expect("no request panics").clone()
+    }
+}
+
+/// Reads a request without a body.
+async fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let read = stream.read_buf(&mut head).await.expect("the dispatcher writes");
+        assert!(read > 0, "the dispatcher closed a connection in use");
     }
 }

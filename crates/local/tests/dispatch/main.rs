@@ -2,12 +2,12 @@
 
 mod fixture;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use streamforge_bus::TopicConfig;
 use streamforge_local::dispatcher::{InitialOffset, Options};
 
-use fixture::{Fixture, Worker, until};
+use fixture::{Closing, Fixture, Worker, until};
 
 #[tokio::test]
 async fn an_event_waits_for_the_first_worker_and_counts_as_lag() {
@@ -78,6 +78,67 @@ async fn ordered_delivery_keeps_each_partition_in_order_and_them_apart() {
         let id: usize = id.parse().unwrap();
         assert!(last.insert(key, id).is_none_or(|earlier| earlier < id));
     }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn unordered_delivery_has_many_events_of_a_partition_under_way() {
+    let fixture = Fixture::new(1).await;
+    let (worker, address) = Worker::start(0).await;
+    fixture.endpoints.set(&Fixture::service(), &[address]);
+    for number in 0..40 {
+        fixture.publish(number, "k").await;
+    }
+    let running = fixture.run("patient", Options { max_in_flight: 20, batch: 8, ..Options::default() }).await;
+    until("as many as allowed", async || worker.seen().len() == 20).await;
+    worker.permits.add_permits(40);
+    until("commit", async || fixture.committed("patient").await == 40).await;
+    assert_eq!(worker.seen().len(), 40, "each event once");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn events_after_each_other_share_a_connection() {
+    let fixture = Fixture::new(1).await;
+    let worker = Closing::start(3, false).await;
+    fixture.endpoints.set(&Fixture::service(), &[worker.address]);
+    let running = fixture.run("ordered", Options::default()).await;
+    for number in 0..3 {
+        fixture.publish(number, "k").await;
+    }
+    until("commit", async || fixture.committed("ordered").await == 3).await;
+    assert_eq!(worker.seen(), [0, 0, 0]);
+    running.stop().await;
+}
+
+/// The Trigger tries once and has no dead letter sink: an attempt that failed would lose the event.
+#[tokio::test]
+async fn a_connection_closed_while_idle_is_no_failed_delivery() {
+    let fixture = Fixture::new(1).await;
+    let worker = Closing::start(1, false).await;
+    fixture.endpoints.set(&Fixture::service(), &[worker.address]);
+    let running = fixture.run("patient", Options::default()).await;
+    for number in 0..3 {
+        fixture.publish(number, "k").await;
+        let done = number + 1;
+        until("close", async || worker.closed.load(Ordering::SeqCst) == done).await;
+        until("commit", async || fixture.committed("patient").await == done as u64).await;
+    }
+    assert_eq!(worker.seen(), [0, 1, 2]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_closed_under_a_request_is_no_failed_delivery() {
+    let fixture = Fixture::new(1).await;
+    let worker = Closing::start(1, true).await;
+    fixture.endpoints.set(&Fixture::service(), &[worker.address]);
+    let running = fixture.run("patient", Options::default()).await;
+    for number in 0..2 {
+        fixture.publish(number, "k").await;
+        until("commit", async || fixture.committed("patient").await == number as u64 + 1).await;
+    }
+    assert_eq!(worker.seen(), [0, 0, 1], "the second event came again over a new connection");
     running.stop().await;
 }
 

@@ -52,7 +52,7 @@ pub(in crate::cli) struct Letter {
 impl Letter {
     fn read(stored: &StoredRecord) -> Self {
         let id = LetterId { partition: stored.partition, offset: stored.offset };
-        let event = Message::from_record(&stored.record).unwrap_or_default();
+        let event = Message::from_record(stored.record.clone()).unwrap_or_default();
         Self { id, timestamp: stored.record.timestamp, event }
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let letter = find(&letters, "0-0".parse().unwrap()).unwrap();
         assert_eq!(letter.reason(), "422 no such interval");
         assert_eq!(letter.broker().unwrap(), "market-data");
-        let original = Message::from_record(&record(&[])).unwrap();
+        let original = Message::from_record(record(&[])).unwrap();
         assert_eq!(letter.original().to_record(5), original.to_record(5));
         assert!(find(&letters, "0-9".parse().unwrap()).is_err());
         assert!("17".parse::<LetterId>().is_err());
