@@ -88,8 +88,8 @@ async fn receive<F: Function>(State(host): State<Arc<Host<F>>>, request: Request
 }
 
 impl<F: Function> Host<F> {
-    async fn process(&self, request: Request, label: &mut &'static str) -> Result<(), Refusal> {
-        let headers = request.headers().clone();
+    async fn process(&self, mut request: Request, label: &mut &'static str) -> Result<(), Refusal> {
+        let headers = std::mem::take(request.headers_mut());
         let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let reason = format!("the body is larger than {} bytes", self.context.config().body_limit);

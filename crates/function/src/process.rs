@@ -59,7 +59,9 @@ where
 {
     let config = Config::from_environment(F::SETTINGS).map_err(BuildError::Config)?;
     log_to_stderr(&config);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread: a function is scaled by processes, and handing each request to another thread costs a third of its
+    // rate. Long computations belong on a blocking thread, which the runtime starts when one is needed.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| failed(format!("the runtime could not be started: {error}")))?;

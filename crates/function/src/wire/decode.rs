@@ -6,7 +6,7 @@
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use streamforge_events::Event;
 
 use super::{attributes, header_text, is_json, media_type};
@@ -44,7 +44,7 @@ fn binary(headers: &HeaderMap, content_type: Option<&str>, body: &[u8]) -> Resul
     if !headers.contains_key("ce-specversion") {
         return Err(Refusal::bad_request("NOT_A_CLOUDEVENT", "header `ce-specversion` is missing"));
     }
-    let mut map = Map::new();
+    let mut texts = Vec::with_capacity(headers.keys_len());
     for header in headers.keys() {
         let Some(name) = header.as_str().strip_prefix(PREFIX) else {
             continue;
@@ -54,10 +54,10 @@ fn binary(headers: &HeaderMap, content_type: Option<&str>, body: &[u8]) -> Resul
             return Err(Refusal::bad_request("INVALID_ATTRIBUTE", reason));
         }
         if let Some(value) = single(headers, header.as_str())? {
-            map.insert(name.to_owned(), Value::String(header_text::decode(name, value)?));
+            texts.push((name, header_text::decode(name, value)?));
         }
     }
-    let mut event = attributes::event(map)?;
+    let mut event = attributes::event_of_texts(texts)?;
     if !body.is_empty() {
         let text = std::str::from_utf8(body).map_err(|error| invalid_json(&error))?;
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| invalid_json(&error))?;

@@ -14,6 +14,9 @@ pub(super) fn encode(text: &str) -> String {
 
 /// Takes the quotes off, then decodes percent signs once; bytes that are not UTF-8 are refused.
 pub(super) fn decode(name: &str, value: &str) -> Result<String, Refusal> {
+    if !value.bytes().any(|byte| matches!(byte, b'%' | b'"')) {
+        return Ok(value.to_owned());
+    }
     let unquoted = unquote(value);
     let text = percent_decode_str(&unquoted).decode_utf8().map_err(|_| {
         let reason = format!("header `ce-{name}` does not decode to UTF-8");
