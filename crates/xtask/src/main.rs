@@ -2,14 +2,24 @@
 
 use std::process::ExitCode;
 
+mod bare_axum;
 mod bench;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() != Some("bench") {
-        eprintln!("usage: xtask bench [{}]...", bench::names().collect::<Vec<_>>().join("|"));
-        return Ok(ExitCode::from(2));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [chore, rest @ ..] = &arguments[..] else {
+        return Ok(usage());
+    };
+    match (chore.as_str(), rest) {
+        ("bench", names) => bench::run(names)?,
+        ("bare-axum", [port]) => bare_axum::serve(port)?,
+        _ => return Ok(usage()),
     }
-    bench::run(&arguments.collect::<Vec<_>>())?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn usage() -> ExitCode {
+    let names: Vec<_> = bench::names().collect();
+    eprintln!("usage: xtask bench [{}]...\n       xtask bare-axum PORT", names.join("|"));
+    ExitCode::from(2)
 }

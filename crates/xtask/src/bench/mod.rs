@@ -1,9 +1,16 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
 mod correlation;
+mod effect;
+mod function;
 mod growth;
+mod load;
 mod log;
+mod path;
+mod platform;
+mod process;
 mod report;
+mod scrape;
 mod start;
 mod store;
 mod way;
@@ -26,6 +33,9 @@ const BENCHES: &[Bench] = &[
     ("log-retention", log::retention),
     ("store", store::run),
     ("growth", growth::run),
+    ("function", function::run),
+    ("path", path::run),
+    ("effect", effect::run),
 ];
 
 /// The benchmarks that can be named.
