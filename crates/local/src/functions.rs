@@ -1,6 +1,6 @@
 //! The functions that this binary can serve, by name.
 
-use std::process::ExitCode;
+use std::{num::NonZeroUsize, process::ExitCode};
 
 use arango_connector::Connector;
 use dummy_service::Dummy;
@@ -26,6 +26,9 @@ const ENTRIES: [Entry; 6] = [
     Entry { name: QueueManager::NAME, settings: QueueManager::SETTINGS, main: || main(QueueManager::from_config) },
 ];
 
+/// The variable that says how many events a worker takes at once; it answers 429 to more.
+pub const MAX_IN_FLIGHT: &str = "STREAMFORGE_MAX_IN_FLIGHT";
+
 /// Names of the functions that this binary can serve.
 pub const NAMES: [&str; 6] =
     [ENTRIES[0].name, ENTRIES[1].name, ENTRIES[2].name, ENTRIES[3].name, ENTRIES[4].name, ENTRIES[5].name];
@@ -35,6 +38,13 @@ pub const NAMES: [&str; 6] =
 pub fn reads_variable(function: &str, variable: &str) -> bool {
     let own = ENTRIES.iter().filter(|entry| entry.name == function).flat_map(|entry| entry.settings);
     streamforge_function::VARIABLES.iter().chain(own).any(|setting| setting.name == variable)
+}
+
+/// How many events a worker takes at once where its environment does not say.
+#[must_use]
+pub fn default_in_flight() -> Option<NonZeroUsize> {
+    let setting = streamforge_function::VARIABLES.iter().find(|setting| setting.name == MAX_IN_FLIGHT)?;
+    setting.default?.parse().ok()
 }
 
 /// Serves a function until it is told to stop; none if the name is not known.
@@ -53,5 +63,6 @@ mod tests {
         assert!(NAMES.contains(&"queue-manager"));
         assert!(reads_variable("queue-manager", "STREAMFORGE_DEADLINE"));
         assert!(!reads_variable("queue-manager", "STREAMFORGE_DATA_DIR"));
+        assert!(default_in_flight().is_some());
     }
 }

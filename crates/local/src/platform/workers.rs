@@ -1,6 +1,6 @@
 //! From manifests to pools of worker processes.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 use tracing::warn;
@@ -50,6 +50,9 @@ impl Workers<'_> {
         }
         let mut started = Started { pools: Vec::new(), functions: Vec::new(), counts: Vec::new() };
         for function in functions {
+            if let Some(limit) = most_in_flight(&function.environment) {
+                endpoints.set_limit(&function.service, limit);
+            }
             let pool = Pool::start(self.command(&function), function.service, endpoints.clone());
             started.counts.push((function.name.clone(), pool.counts()));
             started.functions.push(ScaledFunction {
@@ -94,4 +97,10 @@ impl Workers<'_> {
             grace: GRACE,
         }
     }
+}
+
+/// How many events a worker takes at once; what is sent beyond comes back and has to wait for its next try.
+fn most_in_flight(environment: &[(String, String)]) -> Option<NonZeroUsize> {
+    let own = environment.iter().rev().find(|(name, _)| name == functions::MAX_IN_FLIGHT);
+    own.map_or_else(functions::default_in_flight, |(_, value)| value.trim().parse().ok())
 }
