@@ -28,9 +28,8 @@ fn a_stage_that_scales_wrongly_is_found() {
                 "excludePersistentLag: \"true\"",
                 "idle",
             ),
-            (file, "limitToPartitionsWithLag: \"true\"", "excludePersistentLag: \"true\"", "limitToPartitionsWithLag"),
-            (file, "maxReplicaCount: 3", "maxReplicaCount: 13", "partitions"),
-            ("triggers/queue-manager.yaml", "delivery.order: ordered", "delivery.order: unordered", "unordered"),
+            (file, "allowIdleConsumers: \"true\"", "limitToPartitionsWithLag: \"true\"", "limitToPartitionsWithLag"),
+            ("triggers/queue-manager.yaml", UNORDERED, ORDERED, "is ordered"),
             (
                 "knative/graph-builder.yaml",
                 "spec:\n  selector:\n    matchLabels",
@@ -41,6 +40,17 @@ fn a_stage_that_scales_wrongly_is_found() {
         ],
     );
 }
+
+#[test]
+fn more_workers_than_partitions_are_found_where_delivery_is_ordered() {
+    let ordered = Tree::read().with("triggers/queue-manager.yaml", UNORDERED, ORDERED).expect("it is valid");
+    let tree = ordered.with("scaledobjects/queue-manager.yaml", "maxReplicaCount: 3", "maxReplicaCount: 13");
+    let problems = problems(&tree.expect("it is valid"));
+    assert!(problems.iter().any(|problem| problem.contains("partitions")), "{problems:?}");
+}
+
+const UNORDERED: &str = "delivery.order: unordered";
+const ORDERED: &str = "delivery.order: ordered";
 
 fn problems(tree: &Tree) -> Vec<String> {
     let manifests = &tree.manifests;

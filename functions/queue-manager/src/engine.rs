@@ -11,9 +11,10 @@ use streamforge_store::{CreateOutcome, Remembered, Revision, Store, StoredWorkfl
 
 use crate::{
     document::{Command, Status, Workflow},
-    outbox::{decide, settle},
+    folding::Folding,
+    outbox::{decide_all, settle},
     outgoing, plan,
-    reduce::{Input, next_deadline},
+    reduce::{Heard, Input, next_deadline},
 };
 
 /// Answers the present instant in UTC milliseconds since the Unix epoch.
@@ -28,6 +29,7 @@ pub struct Engine {
     store: Arc<dyn Store>,
     publisher: Publisher,
     clock: Clock,
+    reports: Folding,
 }
 
 /// A request to start a workflow, and what caused it.
@@ -85,7 +87,7 @@ impl Engine {
     /// An engine over this store that publishes through this publisher.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, publisher: Publisher, clock: Clock) -> Self {
-        Self { store, publisher, clock }
+        Self { store, publisher, clock, reports: Folding::default() }
     }
 
     /// The present instant.
@@ -147,16 +149,34 @@ impl Engine {
         self.apply(id, input).await
     }
 
+    /// Gives a workflow what was heard of one of its tasks, together with what else is heard meanwhile; answers
+    /// whether there is such a workflow.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn hear(&self, id: &QueueId, heard: Heard) -> Result<bool, Error> {
+        let (engine, workflow) = (self.clone(), id.clone());
+        let write = move |inputs: Vec<Input>| {
+            let (engine, workflow) = (engine.clone(), workflow.clone());
+            async move { Ok(engine.apply_all(&workflow, &inputs).await?.is_some()) }
+        };
+        self.reports.add(id, Input::Heard(heard), write).await
+    }
+
     /// Gives an input to a workflow and does what follows from it; none if there is no such workflow.
     ///
     /// # Errors
     /// [`Error::Contended`], or a failure of the store or of the broker; the call may be repeated.
     pub async fn apply(&self, id: &QueueId, input: Input) -> Result<Option<Workflow>, Error> {
+        self.apply_all(id, &[input]).await
+    }
+
+    async fn apply_all(&self, id: &QueueId, inputs: &[Input]) -> Result<Option<Workflow>, Error> {
         let Some(mut stored) = self.store.get(id).await? else {
             return Ok(None);
         };
         for _ in 0..RACES {
-            let decision = decide(&read(&stored.document)?, &input, self.now());
+            let decision = decide_all(read(&stored.document)?, inputs, self.now());
             let revision = if decision.is_news {
                 match self.store.compare_and_set(&self.document(&decision.workflow)?, &stored.revision).await? {
                     SwapOutcome::Won(revision) => revision,

@@ -12,7 +12,6 @@ use streamforge_function::{BuildError, Config, Context, Error, Function, Publish
 use crate::{
     engine::{self, Engine, Request},
     heard::heard,
-    reduce::Input,
 };
 
 /// The workflow engine.
@@ -50,7 +49,7 @@ impl QueueManager {
         let Some(heard) = heard(report) else {
             return Ok(());
         };
-        if self.engine.apply(&report.queue_id, Input::Heard(heard)).await?.is_none() {
+        if !self.engine.hear(&report.queue_id, heard).await? {
             tracing::debug!(queue_id = %report.queue_id, "report on an unknown workflow");
         }
         Ok(())

@@ -9,6 +9,7 @@ pub mod batch_set;
 pub mod clock;
 pub mod document;
 pub mod engine;
+mod folding;
 pub mod function;
 mod heard;
 pub mod outbox;

@@ -33,6 +33,21 @@ pub fn decide(before: &Workflow, input: &Input, now: Millis) -> Decision {
     Decision { workflow, due, is_news }
 }
 
+/// Gives several inputs to a document, one after the other, to be written together.
+#[must_use]
+pub fn decide_all(before: Workflow, inputs: &[Input], now: Millis) -> Decision {
+    let mut all = Decision { workflow: before, due: Vec::new(), is_news: false };
+    for input in inputs {
+        let next = decide(&all.workflow, input, now);
+        all.workflow = next.workflow;
+        all.due.extend(next.due);
+        all.is_news |= next.is_news;
+    }
+    // An end takes back what was to start, and what is due for two reasons is due once.
+    let due = all.workflow.outbox.iter().filter(|command| all.due.contains(command)).cloned().collect();
+    Decision { due, ..all }
+}
+
 /// Strikes out what is done.
 pub fn settle(workflow: &mut Workflow, done: &[Command]) {
     workflow.outbox.retain(|command| !done.contains(command));

@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::atomic::Ordering};
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use streamforge_events::{Envelope, Event, EventType, QueueId, TimeRange, extension};
 use streamforge_function::{
@@ -256,4 +257,19 @@ async fn reports_of_others_are_taken_and_malformed_ones_refused() {
     assert_eq!(world.report(&unknown, json!({"status": "loading", "task": "x"})).await, 204);
     assert_eq!(world.report(&unknown, json!({"status": "dancing"})).await, 400);
     assert_eq!(world.post(&event(EventType::ControlStart, "1", &json!({}))).await.status, 422);
+}
+
+#[tokio::test]
+async fn reports_that_arrive_together_all_count() {
+    let world = Hosted::new().await;
+    let id = id_of("1", &body());
+    assert_eq!(world.post(&requested("1", &body())).await.status, 204);
+    let stored = |batch: u32| {
+        let task = "load-api_candles_15m-btcusdt-0000";
+        let report = json!({"status": "loading", "task": task, "batch": batch.to_string(), "records_written": 10});
+        world.report(&id, report)
+    };
+    let answers = join_all((0..40).chain(0..20).map(stored)).await;
+    assert!(answers.iter().all(|status| *status == 204), "{answers:?}");
+    assert_eq!(world.workflow(&id).await.records_written, 400);
 }
