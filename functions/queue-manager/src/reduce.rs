@@ -143,8 +143,6 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
     }
     let is_current = heard.attempt.is_none_or(|attempt| attempt == task.attempt);
     let is_working = matches!(task.state, TaskState::Sent | TaskState::Started);
-    // A loader that has failed is not back at work because the batches that it left behind get stored.
-    let retry_at = task.retry_at.filter(|_| matches!(heard.what, What::Stored { .. }));
     let has_progress = match heard.what {
         What::Stored { batch, rows } => {
             let is_new = is_load && task.stored.insert(batch);
@@ -162,15 +160,6 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
         // The delivery of a batch is repeated by the dispatcher; what it cannot deliver falls due.
         What::Failed { batch: Some(_), .. } => false,
         _ if !is_working => false,
-        What::Started => {
-            let is_first = task.state == TaskState::Sent;
-            task.state = TaskState::Started;
-            is_first
-        }
-        What::Progressed => {
-            task.state = TaskState::Started;
-            true
-        }
         What::Finished { complete_until: None, .. } if is_load => {
             retry(task, Some("the loader does not say up to when it loaded".to_owned()), now);
             false
@@ -179,6 +168,18 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
             task.state = if is_load { TaskState::Loaded } else { TaskState::Done };
             task.announced = announced;
             task.complete_until = complete_until;
+            task.retry_at = None;
+            true
+        }
+        // It has failed: what it said before may come late or again.
+        _ if task.retry_at.is_some() => false,
+        What::Started => {
+            let is_first = task.state == TaskState::Sent;
+            task.state = TaskState::Started;
+            is_first
+        }
+        What::Progressed => {
+            task.state = TaskState::Started;
             true
         }
         What::Interrupted => {
@@ -192,7 +193,6 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
     };
     if has_progress {
         task.heard_at = now;
-        task.retry_at = retry_at;
         stage.heard_at = now;
     }
     None

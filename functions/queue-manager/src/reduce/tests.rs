@@ -197,12 +197,16 @@ fn a_retryable_failure_is_repeated_after_a_pause() {
 }
 
 #[test]
-fn batches_that_a_failed_loader_left_behind_do_not_put_off_its_repetition() {
+fn what_a_failed_attempt_left_behind_does_not_put_off_its_repetition() {
     let (workflow, _) = run(planned(1), [heard("load-0", 1, failed("timeout", false))], 10);
     let (workflow, _) = run(workflow, stored("load-0").take(1), 20);
-    assert_eq!(next_deadline(&workflow, 20), Some(10 + RETRY_MILLIS));
-    let (workflow, _) = run(workflow, [heard("load-0", 1, What::Progressed)], 30);
-    assert_eq!(next_deadline(&workflow, 30), Some(30 + PROGRESS_MILLIS));
+    for what in [What::Started, What::Progressed, What::Interrupted, failed("again", false)] {
+        let (after, commands) = run(workflow.clone(), [heard("load-0", 1, what)], 30);
+        assert_eq!((&after, commands), (&workflow, vec![]));
+        assert_eq!(next_deadline(&after, 30), Some(10 + RETRY_MILLIS));
+    }
+    let (workflow, _) = run(workflow, [heard("load-0", 1, announced(SLICE))], 40);
+    assert_eq!(next_deadline(&workflow, 40), Some(40 + PROGRESS_MILLIS));
 }
 
 #[test]

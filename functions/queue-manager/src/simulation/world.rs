@@ -32,6 +32,9 @@ const PATIENCE: Millis = 30 * SECOND;
 /// How long after the healing every workflow has ended: a few silent attempts of two stages in a row.
 const LONGEST: Millis = 15 * MINUTE;
 
+/// How long after the healing the last event has arrived.
+const LATEST: Millis = 240 * MINUTE;
+
 /// An event on its way.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
@@ -137,6 +140,7 @@ impl World {
         while let Some(((time, _), happening)) = self.agenda.pop_first() {
             self.now = time;
             let after_healing = time - NOW - self.faults.heal_after;
+            assert!(after_healing <= LATEST, "the clock never comes to rest");
             if !self.workflow().status.is_terminal() {
                 assert!(after_healing <= LONGEST, "not ended although everything has healed");
                 self.judge.counts.longest = self.judge.counts.longest.max(after_healing);
