@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use axum::routing::post;
-use streamforge_events::{Event, Millis};
+use streamforge_events::{AttributesReader, Event, Millis};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -111,6 +111,14 @@ impl TestIngress {
         self.received().into_iter().map(|received| received.event).collect()
     }
 
+    /// The events that were acknowledged since they were last taken; they are not kept any longer.
+    #[must_use]
+    pub fn take(&self) -> Vec<Event> {
+        let mut taken = Vec::new();
+        self.state.received.send_modify(|received| taken.append(received));
+        taken.into_iter().map(|received| received.event).collect()
+    }
+
     /// How many requests were refused so far.
     #[must_use]
     pub fn refused(&self) -> usize {
@@ -178,6 +186,39 @@ pub struct Answer {
 pub async fn post_event(router: &Router, event: &Event) -> Answer {
     let (headers, body) = wire::encode(event).expect("the test's event is sound");
     post_raw(router, headers, body.into()).await
+}
+
+/// A history in which, after each event, an earlier one or the event itself comes again; `repeats` chooses which.
+#[must_use]
+pub fn with_repeats(history: &[Event], repeats: &[usize]) -> Vec<Event> {
+    let again = |(place, repeat): (usize, &usize)| [history[place].clone(), history[repeat % (place + 1)].clone()];
+    repeats.iter().cycle().enumerate().take(history.len()).flat_map(again).collect()
+}
+
+/// Posts events one after another and answers what was published meanwhile: type and content by source and id.
+///
+/// The time at which the exchange was read is left out of the content.
+///
+/// # Panics
+/// Where an event is to come again, or one id stands for two contents.
+pub async fn post_events(router: &Router, ingress: &TestIngress, events: &[Event]) -> BTreeMap<String, String> {
+    let mut published = BTreeMap::new();
+    for event in events {
+        let answer = post_event(router, event).await;
+        assert!(answer.status < 500, "{} was not handled: {answer:?}", event.id());
+        for event in ingress.take() {
+            let mut payload: serde_json::Value = streamforge_events::data(&event).expect("outputs are JSON");
+            if let Some(payload) = payload.as_object_mut() {
+                payload.remove("read_at");
+            }
+            let content = format!("{} {payload}", event.ty());
+            let known = published.insert(format!("{} {}", event.source(), event.id()), content.clone());
+            if let Some(known) = known {
+                assert_eq!(known, content, "{} stands for two contents", event.id());
+            }
+        }
+    }
+    published
 }
 
 /// Posts one event over the network to a function's `address`.
