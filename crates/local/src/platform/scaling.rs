@@ -1,7 +1,7 @@
 //! Follows the lag of every function's consumer groups and tells the supervisor how many workers to keep.
 //!
 //! A `ScaledObject`'s polling interval is the longest wait. The lag is also looked at soon after a record was appended,
-//! at most every 100 ms: on a laptop nobody wants to wait for a poll that a cluster needs for the sake of its broker.
+//! at most every 25 ms: on a laptop nobody wants to wait for a poll that a cluster needs for the sake of its broker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The shortest time between two looks at the lag.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const SHORTEST_WAIT: Duration = Duration::from_millis(25);
 
 /// The longest time without any look, for functions that never scale.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
