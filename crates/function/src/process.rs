@@ -59,8 +59,8 @@ where
 {
     let config = Config::from_environment(F::SETTINGS).map_err(BuildError::Config)?;
     log_to_stderr(&config);
-    // One thread: a function is scaled by processes, and handing each request to another thread costs a third of its
-    // rate. Long computations belong on a blocking thread, which the runtime starts when one is needed.
+    // One thread: a function is scaled by processes, so requests need not be handed from thread to thread. Long
+    // computations belong on a blocking thread, which the runtime starts when one is needed.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
