@@ -1,9 +1,10 @@
 //! Keeps as many worker processes of each function alive as its scaler asks for.
 //!
 //! A worker may die at any moment: its address leaves the endpoints at once, and a new process takes its place
-//! while the scaler still wants one. Crash loops are slowed down, never given up.
+//! while the scaler still wants one. One that hangs, as its liveness probe tells, is killed first. Crash loops are slowed down, never given up.
 
 mod backoff;
+mod liveness;
 mod log;
 mod worker;
 

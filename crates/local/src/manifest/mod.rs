@@ -19,7 +19,7 @@ pub use scaling::{
     Behavior, KafkaTrigger, PolicyKind, ScaleTarget, ScaledJob, ScaledObject, ScalingPolicy, ScalingRules, SelectPolicy,
 };
 pub use source::{FOLDERS, Problem};
-pub use workload::{Container, Deployment, KafkaTopic, Service, ServicePort};
+pub use workload::{Container, Deployment, KafkaTopic, LivenessProbe, Service, ServicePort};
 
 /// Namespace and name of a Kubernetes object, printed as `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

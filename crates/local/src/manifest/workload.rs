@@ -1,6 +1,6 @@
 //! Kinds around a function: `KafkaTopic`, Service and Deployment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use streamforge_bus::TopicConfig;
 
@@ -87,6 +87,24 @@ pub struct Container {
     pub args: Vec<String>,
     /// Environment; a variable without a value takes it from elsewhere (`valueFrom`).
     pub env: Vec<(String, Option<String>)>,
+    /// How to notice that it hangs.
+    pub liveness: Option<LivenessProbe>,
+}
+
+/// An HTTP probe; a container that fails it several times in a row is killed and started again.
+///
+/// # Source
+/// <https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/#probe-v1-core>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LivenessProbe {
+    /// Path of the request.
+    pub path: String,
+    /// Time between two probes.
+    pub period: Duration,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// Failures in a row that mean death.
+    pub failure_threshold: u32,
 }
 
 pub(super) fn topic(name: ObjectName, root: &Node) -> Result<KafkaTopic, FieldError> {
@@ -145,9 +163,30 @@ pub(super) fn containers(node: &Node) -> Result<Vec<Container>, FieldError> {
             command: item.field("command")?.text_list()?,
             args: item.field("args")?.text_list()?,
             env,
+            liveness: liveness(&item.field("livenessProbe")?)?,
         });
     }
     Ok(containers)
+}
+
+/// Probes of other kinds than HTTP have nothing to ask a worker process and are passed over.
+fn liveness(node: &Node) -> Result<Option<LivenessProbe>, FieldError> {
+    let Some(path) = node.at(&["httpGet", "path"])?.text()? else {
+        return Ok(None);
+    };
+    let positive = |name: &str, default: u32| {
+        let field = node.field(name)?;
+        match field.integer()?.unwrap_or(default) {
+            0 => Err(field.error("must be at least 1")),
+            number => Ok(number),
+        }
+    };
+    Ok(Some(LivenessProbe {
+        path,
+        period: Duration::from_secs(positive("periodSeconds", 10)?.into()),
+        timeout: Duration::from_secs(positive("timeoutSeconds", 1)?.into()),
+        failure_threshold: positive("failureThreshold", 3)?,
+    }))
 }
 
 /// A retention limit: Kafka writes "no limit" as -1 and has defaults of its own.

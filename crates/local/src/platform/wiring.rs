@@ -6,7 +6,7 @@ use queue_manager::ApiService;
 use streamforge_function::Function as _;
 
 use crate::{
-    manifest::{Container, Deployment, Manifests, ObjectName, Service},
+    manifest::{Container, Deployment, LivenessProbe, Manifests, ObjectName, Service},
     scaler::Rules,
 };
 
@@ -19,6 +19,8 @@ pub(super) struct WiredFunction {
     pub(super) service: ObjectName,
     /// What the container's manifest sets.
     pub(super) environment: Vec<(String, String)>,
+    /// How to notice that a worker hangs.
+    pub(super) liveness: Option<LivenessProbe>,
     /// How many workers there are.
     pub(super) scale: Scale,
 }
@@ -52,6 +54,7 @@ pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>
             name: name.to_owned(),
             service: service.name.clone(),
             environment: deployment.containers.first().map(literal_environment).unwrap_or_default(),
+            liveness: deployment.containers.first().and_then(|container| container.liveness.clone()),
             scale: scale(manifests, deployment),
         });
     }
@@ -127,6 +130,7 @@ spec:
       containers:
         - name: loader
           image: streamforge/loader:v1
+          livenessProbe: {httpGet: {path: /health/live, port: 8080}, periodSeconds: 5}
           env: [{name: STREAMFORGE_DEADLINE, value: 60s}, {name: TOKEN, valueFrom: {secretKeyRef: {name: t, key: t}}}]
 ";
     const SCALED: &str = "
@@ -155,6 +159,14 @@ spec:
         let [function] = &functions[..] else { panic!("{functions:?}") };
         assert_eq!((function.name.as_str(), &function.service), ("loader", &ObjectName::new("streamforge", "loader")));
         assert_eq!(function.environment, [("STREAMFORGE_DEADLINE".to_owned(), "60s".to_owned())]);
+        let second = std::time::Duration::from_secs(1);
+        let liveness = LivenessProbe {
+            path: "/health/live".to_owned(),
+            period: 5 * second,
+            timeout: second,
+            failure_threshold: 3,
+        };
+        assert_eq!(function.liveness, Some(liveness));
         let Scale::OnLag { rules, polling_interval } = &function.scale else { panic!("{function:?}") };
         assert_eq!((rules.max, rules.triggers[0].lag_threshold, polling_interval.as_secs()), (4, 5, 2));
     }

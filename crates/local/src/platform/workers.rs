@@ -95,6 +95,7 @@ impl Workers<'_> {
             log: self.folder.worker_log(&function.name),
             start_timeout: START_TIMEOUT,
             grace: GRACE,
+            liveness: function.liveness.clone(),
         }
     }
 }

@@ -19,6 +19,7 @@ fn command(folder: &Path, script: &str) -> WorkerCommand {
         log: folder.join("logs/loader.log"),
         start_timeout: Duration::from_secs(20),
         grace: Duration::from_secs(20),
+        liveness: None,
     }
 }
 

@@ -12,7 +12,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::log;
+use super::{liveness, log};
+use crate::manifest::LivenessProbe;
 
 /// How long a process that did not come up may take to end by itself.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub struct WorkerCommand {
     pub start_timeout: Duration,
     /// How long a worker may take to finish its last events.
     pub grace: Duration,
+    /// How to notice that a worker hangs.
+    pub liveness: Option<LivenessProbe>,
 }
 
 /// How a worker ended.
@@ -113,10 +116,17 @@ impl Worker {
         info!(function = %self.command.name, worker = self.id, %address, pid = child.id(), "worker ready");
         // The pool may be gone during a shutdown; it then stops this worker anyway.
         self.ready.send(Ready { id: self.id, address }).ok();
+        let hanging = liveness::lost(self.command.liveness.as_ref(), address);
+        tokio::pin!(hanging);
         let status = loop {
             tokio::select! {
                 status = child.wait() => break Some(status),
                 () = self.stop.cancelled() => break None,
+                failures = &mut hanging => {
+                    // An error means that the process is gone already.
+                    child.kill().await.ok();
+                    return Err(format!("it hung and was killed: {failures} liveness probes in a row failed"));
+                }
                 // A full pipe would block a worker that prints more than it promised.
                 Ok(Some(_)) = lines.next_line() => {}
             }
