@@ -119,6 +119,9 @@ pub struct Stage {
     /// When any of its tasks was last heard of.
     #[serde(with = "instant")]
     pub heard_at: Millis,
+    /// How long a task may go without progress; without it, [`PROGRESS_MILLIS`](crate::reduce::PROGRESS_MILLIS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_millis: Option<Millis>,
     /// What every task of the stage is told, beside its own slice.
     pub parameters: Map<String, Value>,
     /// Its tasks; a connector stage has none of its own.

@@ -2,7 +2,7 @@
 //!
 //! Whoever dies in between leaves the outbox behind; the next delivery or the clock publishes it again, under the same ids.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use streamforge_events::{FieldError, Millis, QueueId, WorkflowRequest, digest};
@@ -10,7 +10,7 @@ use streamforge_function::{PublishError, Publisher};
 use streamforge_store::{CreateOutcome, Remembered, Revision, Store, StoredWorkflow, SwapOutcome, WorkflowDocument};
 
 use crate::{
-    document::{Command, Status, Workflow},
+    document::{Command, Status, Work, Workflow},
     folding::Folding,
     outbox::{decide_all, settle},
     outgoing, plan,
@@ -30,6 +30,7 @@ pub struct Engine {
     publisher: Publisher,
     clock: Clock,
     reports: Folding,
+    progress_millis: Option<Millis>,
 }
 
 /// A request to start a workflow, and what caused it.
@@ -87,7 +88,13 @@ impl Engine {
     /// An engine over this store that publishes through this publisher.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, publisher: Publisher, clock: Clock) -> Self {
-        Self { store, publisher, clock, reports: Folding::default() }
+        Self { store, publisher, clock, reports: Folding::default(), progress_millis: None }
+    }
+
+    /// The same engine with another patience for tasks that it plans.
+    #[must_use]
+    pub fn with_progress_deadline(self, patience: Duration) -> Self {
+        Self { progress_millis: Some(Millis::try_from(patience.as_millis()).unwrap_or(Millis::MAX)), ..self }
     }
 
     /// The present instant.
@@ -205,7 +212,12 @@ impl Engine {
             loaded.insert(series, ranges);
         }
         Ok(match plan::plan(&request, &loaded, self.now()) {
-            Ok(stages) => Input::Planned(stages),
+            Ok(mut stages) => {
+                for stage in &mut stages {
+                    stage.progress_millis = self.progress_millis;
+                }
+                Input::Planned(stages)
+            }
             Err(error) => Input::Refused(Error::Refused(error).to_string()),
         })
     }
@@ -221,11 +233,12 @@ impl Engine {
             return Ok(workflow);
         }
         let mut events = Vec::new();
+        let time = self.time_of(&workflow, due).await?;
         for command in due {
             if let Command::MarkLoaded { series, range } = command {
                 self.store.mark_loaded(series, *range).await?;
             }
-            let event = outgoing::event(&workflow, command, self.now());
+            let event = outgoing::event(&workflow, command, time);
             events.extend(event.map_err(|source| Error::Event { id: workflow.id.clone(), source })?);
         }
         self.publisher.publish_all(events).await?;
@@ -240,6 +253,21 @@ impl Engine {
             }
         }
         Err(Error::Contended(workflow.id))
+    }
+
+    /// The time that commands carry: later than every graph in the store, because it becomes the version of the next
+    /// one, and a clock that was set back would let the old graph win.
+    async fn time_of(&self, workflow: &Workflow, commands: &[Command]) -> Result<Millis, Error> {
+        let now = self.now();
+        let mut computing = workflow.stages.iter().filter(|stage| stage.work == Work::Compute);
+        let starts =
+            |id: &String| commands.iter().any(|command| matches!(command, Command::Start { task, .. } if task == id));
+        if !computing.any(|stage| stage.tasks.iter().any(|task| starts(&task.id))) {
+            return Ok(now);
+        }
+        let newest = self.store.graphs().await?.first().map(|graph| graph.version);
+        let after = newest.and_then(|version| Millis::try_from(version).ok()).map(|version| version.saturating_add(1));
+        Ok(after.map_or(now, |after| after.max(now)))
     }
 
     fn document(&self, workflow: &Workflow) -> Result<WorkflowDocument, Error> {

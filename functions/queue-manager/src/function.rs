@@ -2,17 +2,19 @@
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
 use streamforge_events::{AttributesReader, Event, EventType, Millis, QueueId, Report, data, event_type, extension};
-use streamforge_function::{BuildError, Config, Context, Error, Function, Publisher};
+use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function, Publisher, Setting};
 
 use crate::{
     engine::{self, Engine, Request},
     heard::heard,
 };
+
+const PROGRESS_DEADLINE: &str = "STREAMFORGE_PROGRESS_DEADLINE";
 
 /// The workflow engine.
 pub struct QueueManager {
@@ -31,7 +33,11 @@ impl QueueManager {
     /// # Errors
     /// [`BuildError`] if the store's URL is missing or the store cannot be opened.
     pub async fn from_config(config: &Config) -> Result<Self, BuildError> {
-        Ok(Self::new(engine_of(config).await?))
+        let patience = config.duration(PROGRESS_DEADLINE)?;
+        if patience < Duration::from_secs(1) {
+            return Err(ConfigError::invalid(PROGRESS_DEADLINE, "a duration of at least `1s`").into());
+        }
+        Ok(Self::new(engine_of(config).await?.with_progress_deadline(patience)))
     }
 
     async fn requested(&self, event: Event) -> Result<(), engine::Error> {
@@ -62,6 +68,13 @@ impl QueueManager {
 
 impl Function for QueueManager {
     const NAME: &'static str = "queue-manager";
+
+    const SETTINGS: &'static [Setting] = &[Setting {
+        name: PROGRESS_DEADLINE,
+        unit: "duration",
+        default: Some("120s"),
+        description: "how long a task may go without progress before it is sent again; at least `1s`",
+    }];
 
     fn accepts(&self) -> &'static [EventType] {
         &[EventType::WorkflowRequested, EventType::QueueReported, EventType::WorkflowOverdue]

@@ -118,6 +118,7 @@ pub fn plan(
             after: Vec::new(),
             status: Status::Pending,
             heard_at: now,
+            progress_millis: None,
             parameters,
             tasks: Vec::new(),
             work,

@@ -106,7 +106,10 @@ pub fn step(mut workflow: Workflow, input: Input, now: Millis) -> (Workflow, Vec
             None
         }
         Input::Heard(heard) => hear(&mut workflow, heard, now).map(|message| (Status::Error, Some(message))),
-        Input::Overdue => resend(&mut workflow, now, &mut commands).map(|message| (Status::Error, Some(message))),
+        Input::Overdue => {
+            accept_clock(&mut workflow, now);
+            resend(&mut workflow, now, &mut commands).map(|message| (Status::Error, Some(message)))
+        }
     };
     match end {
         Some((status, message)) => finish(&mut workflow, status, message, now, &mut commands),
@@ -204,6 +207,18 @@ fn retry(task: &mut Task, message: Option<String>, now: Millis) {
     task.error_message = message.or(task.error_message.take());
 }
 
+/// Forgets times that lie ahead: the clock was set back, and a deadline counted from them would be as much too late.
+fn accept_clock(workflow: &mut Workflow, now: Millis) {
+    let latest_retry = now.saturating_add(RETRY_MILLIS << MAX_ATTEMPTS);
+    for stage in &mut workflow.stages {
+        stage.heard_at = stage.heard_at.min(now);
+        for task in &mut stage.tasks {
+            task.heard_at = task.heard_at.min(now);
+            task.retry_at = task.retry_at.map(|retry_at| retry_at.min(latest_retry));
+        }
+    }
+}
+
 /// Sends again what is overdue; the answer is the reason when a task has used up its attempts.
 fn resend(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) -> Option<String> {
     for stage in &mut workflow.stages {
@@ -250,7 +265,8 @@ fn deadline(stage: &Stage, task: &Task) -> Option<Millis> {
         TaskState::Started => task.heard_at,
         _ => task.heard_at.max(stage.heard_at),
     };
-    Some(task.retry_at.unwrap_or_else(|| heard_at.saturating_add(PROGRESS_MILLIS)))
+    let patience = stage.progress_millis.unwrap_or(PROGRESS_MILLIS);
+    Some(task.retry_at.unwrap_or_else(|| heard_at.saturating_add(patience)))
 }
 
 /// Moves tasks and stages on as far as they go.

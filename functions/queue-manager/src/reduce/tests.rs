@@ -18,6 +18,7 @@ fn stage(name: &str, work: Work, after: &[&str], tasks: Vec<Task>) -> Stage {
         after: after.iter().map(|&name| name.to_owned()).collect(),
         status: Status::Pending,
         heard_at: 0,
+        progress_millis: None,
         parameters: Map::new(),
         tasks,
     }
@@ -97,6 +98,30 @@ fn start(task: &str, attempt: u32) -> Command {
 
 fn stop(target: &str) -> Command {
     Command::Stop { target: target.to_owned() }
+}
+
+#[test]
+fn a_clock_that_was_set_back_delays_nothing_for_longer_than_a_deadline() {
+    const HOUR: Millis = 3_600_000;
+    let (workflow, _) = run(planned(1), [heard("load-0", 1, What::Started)], 2 * HOUR);
+    let (workflow, commands) = run(workflow, [Input::Overdue], HOUR);
+    assert_eq!((next_deadline(&workflow, HOUR), commands.len()), (Some(HOUR + PROGRESS_MILLIS), 0));
+    let (failed, _) = run(
+        workflow,
+        [heard("load-0", 1, What::Failed { message: "no".to_owned(), is_final: false, batch: None })],
+        2 * HOUR,
+    );
+    let (failed, _) = run(failed, [Input::Overdue], HOUR);
+    let deadline = next_deadline(&failed, HOUR).unwrap();
+    assert!((HOUR..HOUR + PROGRESS_MILLIS).contains(&deadline), "{deadline}");
+}
+
+#[test]
+fn a_stage_may_have_a_patience_of_its_own() {
+    let mut workflow = planned(1);
+    workflow.stages[0].progress_millis = Some(5_000);
+    let (workflow, _) = run(workflow, [heard("load-0", 1, What::Started)], 100_000);
+    assert_eq!(next_deadline(&workflow, 100_000), Some(105_000));
 }
 
 #[test]
