@@ -72,7 +72,7 @@ pub enum Error {
         resume: u64,
     },
     /// No space left; nothing of the failed transaction was kept, all that was acknowledged before is still there.
-    #[error("disk full while writing the event log {}", path.display())]
+    #[error("disk full while writing the event log {}: free some space, nothing accepted is lost", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,
@@ -104,7 +104,11 @@ pub enum Error {
         source: Option<Arc<rusqlite::Error>>,
     },
     /// The file was written by a version of the program that this one does not know.
-    #[error("event log {} has schema version {found}, this program knows {known}", path.display())]
+    #[error(
+        "event log {} has schema version {found}, this program knows version {known}; use the program that wrote it, or \
+         another data folder",
+        path.display()
+    )]
     Schema {
         /// The file.
         path: PathBuf,

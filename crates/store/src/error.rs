@@ -55,7 +55,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// No space left: nothing of the failed write was kept, all that was acknowledged before is still there.
-    #[error("disk full while writing {}", path.display())]
+    #[error("disk full while writing {}: free some space, nothing accepted is lost", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,
@@ -78,8 +78,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The file was written by a newer version of the program.
-    #[error("store {} has schema version {found}, newer than version {known} that this program knows", path.display())]
+    /// The file was written by a version of the program that this one does not know.
+    #[error(
+        "store {} has schema version {found}, this program knows version {known}; use the program that wrote it, or \
+         another data folder",
+        path.display()
+    )]
     Schema {
         /// The file.
         path: PathBuf,

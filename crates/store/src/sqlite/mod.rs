@@ -37,7 +37,7 @@ impl SqliteStore {
     /// Opens the store at `path`, and creates it if it is not there.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the file is no store, [`Error::Schema`] if a newer program wrote it, or why it cannot be
+    /// [`Error::Corrupt`] if the file is no store, [`Error::Schema`] if another version of the program wrote it, or why it cannot be
     /// used.
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let path = path.to_owned();

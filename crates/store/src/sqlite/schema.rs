@@ -145,7 +145,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     if !fresh && application != APPLICATION_ID {
         return Err(Failure::Damaged("it holds tables of another program".to_owned()));
     }
-    if version > VERSION {
+    if !fresh && version != VERSION {
         return Err(Failure::Refused(Error::Schema { path: path.to_owned(), found: version, known: VERSION }));
     }
     if fresh {
