@@ -32,6 +32,11 @@ use request::Request;
 /// How often a published request is looked for in the store.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a platform of another process is looked for, and how often in a row it must be missed to be gone: its
+/// last words, the end of the workflow among them, are read first.
+const LOOK: Duration = Duration::from_millis(500);
+const MISSES: u32 = 2;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// File with the request as JSON; `-` reads standard input.
@@ -50,6 +55,7 @@ pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Outpu
     let host = Host::find_or_start(arguments.platform, data_dir).await?;
     let ended = tokio::select! {
         ended = run(&request, &host, output) => ended,
+        ended = host.ended() => Err(ended),
         () = stopped => Err(Failure::Interrupted),
     };
     let report = match &ended {
@@ -67,6 +73,7 @@ pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Outpu
 /// The platform that does the work: one of our own, or one that works on the data folder already.
 struct Host {
     own: Option<Platform>,
+    folder: DataFolder,
     state: State,
     bus: Arc<dyn Bus>,
     store: Arc<dyn Store>,
@@ -86,13 +93,29 @@ impl Host {
             }
             let bus = Arc::new(SqliteBus::open(&folder.bus())?);
             let store = streamforge_store::open(&folder.store_url()).await?;
-            return Ok(Self { own: None, state, bus, store });
+            return Ok(Self { own: None, folder, state, bus, store });
         }
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let config: PlatformConfig = arguments.config(data_dir, any, any);
         let platform = Platform::start(config).await?;
         let (state, bus, store) = (platform.state(), platform.bus(), platform.store());
-        Ok(Self { own: Some(platform), state, bus, store })
+        Ok(Self { own: Some(platform), folder, state, bus, store })
+    }
+
+    /// Resolves when a platform of another process is gone, which leaves nobody to do the work.
+    async fn ended(&self) -> Failure {
+        if self.own.is_some() {
+            return std::future::pending().await;
+        }
+        let mut misses = 0;
+        while misses < MISSES {
+            tokio::time::sleep(LOOK).await;
+            misses = if self.folder.running().is_some() { 0 } else { misses + 1 };
+        }
+        Failure::Unavailable(format!(
+            "process {} no longer works on this data folder; the same command goes on where it stopped",
+            self.state.pid
+        ))
     }
 
     async fn stop(self) {
