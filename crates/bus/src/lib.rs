@@ -19,4 +19,4 @@ pub use bus::Bus;
 pub use error::Error;
 pub use partitioner::partition_for_key;
 pub use record::{GroupOffset, MAX_RECORD_BYTES, OffsetRange, Record, StoredRecord, TopicConfig, TopicDescription};
-pub use sqlite::SqliteBus;
+pub use sqlite::{Gone, Repair, SqliteBus, repair};

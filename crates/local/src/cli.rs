@@ -14,6 +14,7 @@ mod progress;
 mod publish;
 mod queues;
 mod remote;
+mod repair;
 mod run;
 mod status;
 mod up;
@@ -73,6 +74,8 @@ enum Command {
     DeadLetters(dead_letters::Command),
     /// Show topics, consumer groups, lag and workers.
     Status(status::Arguments),
+    /// Make a new log of all that can be read of a damaged one.
+    Repair(repair::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }
@@ -106,6 +109,7 @@ fn execute(cli: Cli) -> Outcome {
             Command::Exchange(command) => exchange::execute(command, output).await,
             Command::Export(command) => export::execute(command, &data_dir, output).await,
             Command::DeadLetters(command) => dead_letters::execute(command, &data_dir, output).await,
+            Command::Repair(arguments) => repair::execute(arguments, &data_dir, output).await,
             Command::Status(arguments) => status::execute(arguments, &data_dir, output).await,
             Command::Function(_) | Command::Dummy(_) | Command::Completions(_) => Ok(()),
         }

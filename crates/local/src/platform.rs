@@ -100,6 +100,7 @@ impl Platform {
     pub async fn start(config: PlatformConfig) -> Result<Self, Error> {
         let Checked { folder, source, manifests, subscriptions, exchange, program } = Checked::new(&config)?;
         let lock = folder.lock().await?;
+        SqliteBus::check(&folder.bus())?;
         let bus: Arc<dyn Bus> = Arc::new(SqliteBus::open(&folder.bus())?);
         let store = streamforge_store::open(&folder.store_url()).await?;
         create_topics(bus.as_ref(), &manifests).await?;

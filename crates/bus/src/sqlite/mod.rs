@@ -14,7 +14,9 @@ mod headers;
 mod ledger;
 mod log;
 mod readers;
+mod repair;
 mod retention;
+mod salvage;
 mod schema;
 mod topics;
 mod watch;
@@ -25,8 +27,8 @@ mod disk_full_tests;
 
 use std::{
     fs::{File, OpenOptions},
-    io,
-    path::Path,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -34,6 +36,11 @@ use async_trait::async_trait;
 use writer::Durability;
 
 use crate::{Bus, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+
+pub use repair::{Gone, Repair, repair};
+
+/// The largest log that is checked as a whole before it is used; reading so much takes a fraction of a second.
+const MAX_CHECKED_BYTES: u64 = 256 << 20;
 
 /// An event log in one `SQLite` file.
 ///
@@ -63,7 +70,9 @@ impl SqliteBus {
         // One process at a time sets the file up; closing `setup` or dying releases the lock.
         let setup = open_signal(&signal_path).map_err(|error| open_error(&signal_path, error))?;
         setup.lock().map_err(|error| open_error(&signal_path, error))?;
+        refuse_what_looks_empty(path, &signal)?;
         let connection = schema::open_for_writing(path)?;
+        mark_created(&signal).map_err(|error| open_error(&signal_path, error))?;
         drop(setup);
 
         let appended = Arc::new(tokio::sync::watch::Sender::new(0));
@@ -75,6 +84,26 @@ impl SqliteBus {
         let appends = watch::Appends::new(Arc::clone(&appended), signal);
         let writer = writer::Writer::start(connection, path, appends).map_err(|error| open_error(path, error))?;
         Ok(Self { writer, readers: readers::Readers::new(path), turns: Arc::default(), appended, _watch: watch })
+    }
+
+    /// Looks for damage before a log is used: in all of its structure, or where it begins if it is large.
+    ///
+    /// Damage that this does not find is found by the read that meets it.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], or why the file cannot be read. A log that does not exist yet is fine.
+    pub fn check(path: &Path) -> Result<(), Error> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let connection = Self::open(path).and_then(|_| schema::open_for_reading(path))?;
+        if path.metadata().is_ok_and(|file| file.len() > MAX_CHECKED_BYTES) {
+            return Ok(());
+        }
+        let said: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| failure::database_error(error, path))?;
+        if said == "ok" { Ok(()) } else { Err(Error::Corrupt { path: path.to_owned(), source: None }) }
     }
 
     async fn set_offset(
@@ -195,6 +224,26 @@ impl Bus for SqliteBus {
     fn appended(&self) -> tokio::sync::watch::Receiver<u64> {
         self.appended.subscribe()
     }
+}
+
+/// Refuses files that `SQLite` would silently take for an empty log although records were acknowledged.
+fn refuse_what_looks_empty(path: &Path, signal: &File) -> Result<(), Error> {
+    let open_error = |source: io::Error| Error::Open { path: path.to_owned(), source: Arc::new(source) };
+    let was_created = signal.metadata().map_err(open_error)?.len() > 0;
+    let is_empty = path.metadata().map_or(true, |file| file.len() == 0);
+    let wal = PathBuf::from(watch::with_suffix(path, "-wal"));
+    if (was_created && is_empty) || salvage::is_wal_damaged(&wal).map_err(open_error)? {
+        return Err(Error::Corrupt { path: path.to_owned(), source: None });
+    }
+    Ok(())
+}
+
+/// Notes in the signal file that the log has been created.
+fn mark_created(mut signal: &File) -> io::Result<()> {
+    if signal.metadata()?.len() == 0 {
+        signal.write_all(b"\n")?;
+    }
+    Ok(())
 }
 
 /// Opens the signal file; it is also what set-up locks. See [`SqliteBus::open`].

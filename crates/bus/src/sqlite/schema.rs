@@ -4,7 +4,10 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::failure::{Failure, database_error};
+use super::{
+    failure::{Failure, database_error},
+    salvage::PAGE_BYTES,
+};
 use crate::Error;
 
 /// Marks the file as an event log (`SFbu`), so that another `SQLite` file given by mistake is refused.
@@ -110,7 +113,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     }
     if fresh {
         // The page size is fixed from the switch to WAL on: https://sqlite.org/pragma.html#pragma_page_size
-        connection.pragma_update(None, "page_size", 8192)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     }
     connection.pragma_update(None, "journal_mode", "wal")?;
     // In WAL mode only FULL has the log on the disk when a commit returns:

@@ -126,7 +126,8 @@ pub(super) fn raise(count: &watch::Sender<u64>, appended: u64) {
     });
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> OsString {
+/// The path with something appended to its last name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> OsString {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name

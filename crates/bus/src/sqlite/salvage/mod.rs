@@ -1,0 +1,18 @@
+//! Reads what can be read of a damaged database file, page by page and without `SQLite`, which gives up too early.
+//!
+//! A page is read whether or not anything still leads to it, so that damage costs no more than the page that it hit.
+//! Pages that are free by now are read, too: what they hold was valid once, and the caller tells it apart.
+//!
+//! # Source
+//! <https://sqlite.org/fileformat2.html>
+
+mod pages;
+mod rows;
+mod wal;
+
+pub(super) use pages::Pages;
+pub(super) use rows::{Row, Value};
+pub(super) use wal::is_damaged as is_wal_damaged;
+
+/// Bytes of a page; every log has been created with this size.
+pub(super) const PAGE_BYTES: usize = 8192;
