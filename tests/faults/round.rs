@@ -1,47 +1,42 @@
-//! One round: a run, a moment, a victim, and the same end as ever.
+//! One round: a run, a moment, a fault, and the same end as ever.
 
 use std::{thread, time::Duration};
 
 use fastrand::Rng;
 
 use crate::{
+    fault::Fault,
     outcome::{Outcome, exchange, request},
     support::{Exchange, Folder, Running, until},
 };
 
-/// How long after an answer of the exchange somebody may die, in milliseconds.
-const LATEST: u64 = 150;
+/// How long after an answer of the exchange a fault may strike, in milliseconds.
+const LATEST: u64 = 300;
 
-/// Plays one round; returns whether the moment came before the run was over.
+/// Plays one round; returns whether the fault struck before the run was over.
 pub(crate) fn round(seed: u64, calm: &Outcome) -> bool {
     let mut random = Rng::with_seed(seed);
+    let fault = Fault::of(seed);
     let (folder, exchange) = (Folder::new(), exchange());
     let request = request(&folder);
-    let start = || folder.start(&["run", &request, "--exchange", exchange.url()]);
-    let mut run = start();
-    let (moment, after) = (random.u64(1..calm.requests), random.u64(..LATEST));
-    let is_on_its_way = wait(&mut run, &exchange, moment, after);
-    let mut left_behind = Vec::new();
-    let killed = match seed % 4 {
-        _ if !is_on_its_way => "nobody".to_owned(),
-        0 | 2 => victim(&mut run, seed / 2),
-        1 => {
-            run.kill_with_workers();
-            run = start();
-            let again = exchange.requests() + random.u64(1..calm.requests);
-            if wait(&mut run, &exchange, again, random.u64(..LATEST)) {
-                run.kill_with_workers();
-                run = start();
-            }
-            "the platform with its workers, twice".to_owned()
-        }
-        _ => {
-            left_behind = run.kill();
-            run = start();
-            "the platform alone".to_owned()
-        }
+    let start = || {
+        let (command, more) = fault.wiring().command(&folder);
+        let data = folder.data();
+        let mut arguments = vec!["run", &request, "--exchange", exchange.url(), "--json", "--data-dir", &data];
+        arguments.extend(more.iter().map(String::as_str));
+        Running::spawn(command, &arguments)
     };
-    let round = format!("STREAMFORGE_SEED={seed}: {after} ms after request {moment} of {}, {killed}", calm.requests);
+    let moment = random.u64(1..calm.requests);
+    let later = |run: &mut Running, random: &mut Rng| {
+        let again = exchange.requests() + random.u64(1..calm.requests);
+        wait(run, &exchange, again, random)
+    };
+    let mut run = start();
+    let is_on_its_way = wait(&mut run, &exchange, moment, &mut random);
+    let struck = is_on_its_way.then(|| fault.strike(&mut run, &mut random, start, later)).flatten();
+    let (who, left_behind) = struck.unwrap_or_else(|| ("nobody".to_owned(), Vec::new()));
+    let has_struck = who != "nobody";
+    let round = format!("STREAMFORGE_SEED={seed}: {fault:?} of {who} after request {moment} of {}", calm.requests);
     eprintln!("{round}");
     let ended = run.wait();
     assert_eq!(ended.code, Some(0), "{round}: {ended:?}");
@@ -49,22 +44,12 @@ pub(crate) fn round(seed: u64, calm: &Outcome) -> bool {
     for worker in left_behind {
         until("the end of a worker without a platform", || (!worker.is_running()).then_some(()));
     }
-    is_on_its_way
+    has_struck
 }
 
 /// Waits for a request to the exchange and a while longer; returns whether the run is still on its way.
-fn wait(run: &mut Running, exchange: &Exchange, request: u64, after: u64) -> bool {
+fn wait(run: &mut Running, exchange: &Exchange, request: u64, random: &mut Rng) -> bool {
     until("a moment", || (exchange.requests() >= request || !run.is_running()).then_some(()));
-    thread::sleep(Duration::from_millis(after));
+    thread::sleep(Duration::from_millis(random.u64(..LATEST)));
     run.is_running()
-}
-
-/// Kills one worker, another one from round to round, and returns what it was.
-fn victim(run: &mut Running, turn: u64) -> String {
-    let workers = until("a worker", || Some(run.workers()).filter(|workers| !workers.is_empty() || !run.is_running()));
-    let Some(worker) = workers.iter().cycle().nth(usize::try_from(turn % 12).unwrap_or_default()) else {
-        return "nobody".to_owned();
-    };
-    worker.kill();
-    worker.function.clone()
 }

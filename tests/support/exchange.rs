@@ -21,13 +21,23 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Serves the computed market that every test here uses, each answer after `delay`.
     pub(crate) fn start(delay: Duration) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), delay)
+    }
+
+    /// An address that nobody listens on yet.
+    pub(crate) fn reserve() -> SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("a bound address")
+    }
+
+    /// Serves the same market at an address of the caller's choice.
+    pub(crate) fn start_at(address: SocketAddr, delay: Duration) -> Self {
         let slow = if delay.is_zero() { 0.0 } else { 1.0 };
         let faults = Faults { slow, delay, ..Faults::default() };
         let config = SimulatorConfig { faults, weight_limit: None, ..SimulatorConfig::new(Source::synthetic(42)) };
         let counters = Arc::clone(&config.counters);
         let runtime = Runtime::new().expect("a runtime");
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = runtime.block_on(TcpListener::bind(any)).expect("a free port");
+        let listener = runtime.block_on(TcpListener::bind(address)).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound address"));
         runtime.spawn(simulator::serve(listener, config, std::future::pending()));
         Self { url, counters, _runtime: runtime }

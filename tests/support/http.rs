@@ -1,7 +1,7 @@
 //! One HTTP request on a connection of its own.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
 };
 
@@ -16,15 +16,20 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn get(url: &str) -> Self {
-        Self::to("GET", url, &[], "")
+        Self::to("GET", url, &[], "").expect("the server answers")
     }
 
     pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &str) -> Self {
+        Self::try_post(url, headers, body).expect("the server answers")
+    }
+
+    /// Posts to a server that may be gone.
+    pub(crate) fn try_post(url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Self> {
         Self::to("POST", url, headers, body)
     }
 
     /// Sends a request to `http://ADDRESS/PATH`; a body that is not JSON is null.
-    fn to(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Self {
+    fn to(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Self> {
         let rest = url.strip_prefix("http://").expect("a URL without TLS");
         let (address, path) = rest.split_once('/').expect("a URL with a path");
         let headers = headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect::<String>();
@@ -33,12 +38,13 @@ impl Answer {
             "{method} /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
         );
-        let mut stream = TcpStream::connect(address).expect("the server listens");
-        stream.write_all(request.as_bytes()).expect("the server reads");
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the server answers");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-        Self { status: status.expect("an answer has a status"), body: serde_json::from_str(body).unwrap_or_default() }
+        let body = serde_json::from_str(body).unwrap_or_default();
+        Ok(Self { status: status.ok_or(io::ErrorKind::InvalidData)?, body })
     }
 }

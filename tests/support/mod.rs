@@ -1,10 +1,10 @@
 //! What the end-to-end tests share: the binary, its processes and folders, an exchange, waiting.
 
-mod binary;
+pub(crate) mod binary;
 mod exchange;
 mod folder;
 mod http;
-mod process;
+pub(crate) mod process;
 
 use std::{
     thread,

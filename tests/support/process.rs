@@ -50,10 +50,15 @@ pub(crate) struct Worker {
 
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(binary::path()), arguments)
+    }
+
+    /// Starts the binary by a command of the caller's own: one with an environment, or one that ends in the binary.
+    pub(crate) fn spawn(mut command: Command, arguments: &[&str]) -> Self {
         let file = || NamedTempFile::new().expect("a temporary file");
         let (stdout, stderr) = (file(), file());
         let open = |file: &NamedTempFile| Stdio::from(file.reopen().expect("a temporary file"));
-        let child = Command::new(binary::path())
+        let child = command
             .args(arguments)
             .env_remove("STREAMFORGE_SEED")
             .env_remove("RUST_LOG")
@@ -89,8 +94,22 @@ impl Running {
 
     /// Asks the process to stop and waits until it has.
     pub(crate) fn stop(mut self) -> Ended {
-        signal("-TERM", self.child.id());
+        self.signal("-TERM");
         self.wait()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to the process alone.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, self.child.id());
+    }
+
+    /// What it said on stderr so far.
+    pub(crate) fn said(&self) -> String {
+        read(&self.stderr)
     }
 
     /// Returns the processes that this one started and that are still there.
@@ -115,7 +134,7 @@ impl Running {
     /// Kills the process alone and returns the workers that it leaves behind.
     pub(crate) fn kill(&mut self) -> Vec<Worker> {
         let workers = self.workers();
-        signal("-9", self.child.id());
+        self.signal("-9");
         self.wait();
         workers
     }
@@ -130,7 +149,11 @@ impl Running {
 
 impl Worker {
     pub(crate) fn kill(&self) {
-        signal("-9", self.pid);
+        self.signal("-9");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, self.pid);
     }
 
     /// Whether the process lives; one that ended and that nobody waits for has no command line.
@@ -148,7 +171,7 @@ impl Drop for Running {
 }
 
 /// Sends a signal; a process that has gone meanwhile is as good as one that was reached.
-fn signal(signal: &str, pid: u32) {
+pub(crate) fn signal(signal: &str, pid: u32) {
     let pid = pid.to_string();
     Command::new("kill").args([signal, &pid]).stderr(Stdio::null()).status().expect("`kill` is there");
 }
