@@ -33,7 +33,15 @@ impl Exchange {
     /// Serves the same market at an address of the caller's choice.
     pub(crate) fn start_at(address: SocketAddr, delay: Duration) -> Self {
         let slow = if delay.is_zero() { 0.0 } else { 1.0 };
-        let faults = Faults { slow, delay, ..Faults::default() };
+        Self::serve(Faults { slow, delay, ..Faults::default() })
+    }
+
+    /// Serves the same market with failures, as `streamforge exchange serve --faults` would.
+    pub(crate) fn hostile(faults: &str) -> Self {
+        Self::serve(faults.parse().expect("faults as the manual writes them"))
+    }
+
+    fn serve(faults: Faults) -> Self {
         let config = SimulatorConfig { faults, weight_limit: None, ..SimulatorConfig::new(Source::synthetic(42)) };
         let counters = Arc::clone(&config.counters);
         let runtime = Runtime::new().expect("a runtime");

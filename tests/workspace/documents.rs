@@ -40,7 +40,8 @@ async fn every_metric_is_explained() {
         let row = format!("| `{}` | {} | {} |", metric.name, or_dash(&labels.join(", ")), metric.description);
         (metric.name.to_owned(), row)
     });
-    let own = metrics_of_the_dummy().await.into_iter().map(|name| (name.clone(), format!("| `{name}` |")));
+    let own = [metrics_of_the_dummy().await, metrics_of_the_connector().await].concat();
+    let own = own.into_iter().map(|name| (name.clone(), format!("| `{name}` |")));
     assert_none(&differences("docs/metrics.md", &host.chain(own).collect::<Vec<_>>()));
 }
 
@@ -69,8 +70,21 @@ async fn metrics_of_the_dummy() -> Vec<String> {
     dummy.register_metrics(&mut registry);
     let ingress = TestIngress::start().await;
     dummy.handle(ping(), &ingress.context(Dummy::NAME, 0)).await.expect("a dummy answers every ping");
+    names(&registry)
+}
+
+async fn metrics_of_the_connector() -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite://{}/store.db", folder.path().display());
+    let connector = Connector::new(streamforge_store::open(&url).await.expect("a new store"));
+    let mut registry = Registry::default();
+    connector.register_metrics(&mut registry);
+    names(&registry)
+}
+
+fn names(registry: &Registry) -> Vec<String> {
     let mut scrape = String::new();
-    encode(&mut scrape, &registry).expect("a string takes every text");
+    encode(&mut scrape, registry).expect("a string takes every text");
     let types = scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     types.map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() }).collect()
 }

@@ -2,16 +2,19 @@
 //!
 //! Every row is an upsert whose version is the time at which the exchange was read, so a batch may come again, late or
 //! in another order and changes nothing. Once the rows are on the disk, one `queue.reported` tells the batch's number
-//! and rows to the workflow that asked for it; a batch that belongs to no workflow is stored without a report.
+//! and rows to the workflow that asked for it; a batch that belongs to no workflow is stored without a report. Rows that
+//! the exchange states otherwise than before are counted, logged and named in that report.
 //!
 //! A row that can never be stored makes its whole batch a dead letter, and the workflow hears why. A store that does
 //! not answer is asked again by the broker.
 
 mod report;
+mod restated;
 mod version;
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use streamforge_events::{Event, EventType, KlineBatch, SeriesId, SeriesKind, TradeBatch, data, event_type};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
 use streamforge_store::Store;
@@ -22,13 +25,14 @@ pub use version::versioned;
 /// Writes batches into a store.
 pub struct Connector {
     store: Arc<dyn Store>,
+    restated: restated::Metrics,
 }
 
 impl Connector {
     /// The connector over a store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, restated: restated::Metrics::default() }
     }
 
     /// The connector as the environment describes it.
@@ -50,15 +54,17 @@ impl Connector {
         let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Klines(batch.interval) };
         let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
         let outcome = self.store.upsert_klines(&series, &rows).await.map_err(|error| answer(&error))?;
-        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome })
+        let restated = restated::times(&outcome, rows.iter().map(|row| row.value.open_time));
+        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome, restated })
     }
 
     async fn store_trades(&self, batch: TradeBatch) -> Result<Stored, Error> {
         let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Trades };
         let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
         let outcome = self.store.upsert_trades(&series, &rows).await.map_err(|error| answer(&error))?;
+        let restated = restated::times(&outcome, rows.iter().map(|row| row.value.timestamp));
         let kind = "api_trades".to_owned();
-        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome })
+        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome, restated })
     }
 }
 
@@ -74,6 +80,7 @@ impl Function for Connector {
             EventType::KlinesLoaded => self.store_klines(data(&event)?).await?,
             _ => self.store_trades(data(&event)?).await?,
         };
+        self.restated.tell(&stored);
         let refused = refusal(&stored.outcome);
         let report = report(&event, &stored, refused.as_deref(), context)?;
         let Some(reason) = refused else { return Ok(report.into_iter().collect()) };
@@ -81,6 +88,10 @@ impl Function for Connector {
             context.publish(report).await?;
         }
         Err(Error::Unprocessable(reason))
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        self.restated.register(registry);
     }
 }
 

@@ -4,6 +4,8 @@ use streamforge_events::{Event, Millis, Report, ReportStatus, Symbol, attempt, e
 use streamforge_function::{Context, Error};
 use streamforge_store::{BatchReport, Reject};
 
+use crate::restated;
+
 /// A batch after the store has answered.
 pub(crate) struct Stored {
     pub(crate) symbol: Symbol,
@@ -11,6 +13,8 @@ pub(crate) struct Stored {
     pub(crate) index: u32,
     pub(crate) rows: u64,
     pub(crate) outcome: BatchReport,
+    /// Times of the rows that replaced what the exchange had stated before.
+    pub(crate) restated: Vec<Millis>,
 }
 
 /// The report to the workflow that asked for the batch, if one did.
@@ -30,7 +34,7 @@ pub(crate) fn report(
         symbol: Some(stored.symbol.clone()),
         kind: stored.kind.clone(),
         status: if refused.is_some() { ReportStatus::Error } else { ReportStatus::Loading },
-        message: refused.map_or_else(|| format!("Saved {} records", stored.rows), str::to_owned),
+        message: refused.map_or_else(|| message(stored), str::to_owned),
         records_written: if refused.is_some() { 0 } else { stored.rows },
         finished: refused.is_some(),
         timestamp: seconds(context.now()),
@@ -39,10 +43,17 @@ pub(crate) fn report(
         batch: Some(stored.index.to_string()),
         records_total: None,
         error_message: refused.map(str::to_owned),
-        extra: None,
+        extra: restated::extra(&stored.restated),
         queue_id,
     };
     context.report_event(event, &report).map(Some)
+}
+
+fn message(stored: &Stored) -> String {
+    match stored.restated.len() {
+        0 => format!("Saved {} records", stored.rows),
+        restated => format!("Saved {} records, {restated} of them restated by the exchange", stored.rows),
+    }
 }
 
 /// Seconds with milliseconds, as reports write time.

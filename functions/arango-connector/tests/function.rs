@@ -141,6 +141,22 @@ async fn a_restated_bar_wins_over_older_readings_in_any_order() {
         assert_eq!(stage.post(&event("klines", id, &klines(0, read_at, &[bar(0, volume, 7)]))).await, 204);
     }
     assert_eq!(stage.klines().await[0]["volume"], json!("3.00"));
+    let told: Vec<Value> = stage.reports().iter().map(|report| report["extra"].clone()).collect();
+    assert_eq!(told, [json!(null), json!({"restated": 1, "restated_at": [0]}), json!(null)]);
+}
+
+#[tokio::test]
+async fn restated_rows_are_counted_and_the_first_ones_named() {
+    let stage = Stage::set().await;
+    let bars = |volume: &str| (0..15).map(|minute| bar(minute, volume, 7)).collect::<Vec<_>>();
+    for (id, read_at, volume) in [("first", 1000, "1.00"), ("equal", 2000, "1.00"), ("restated", 3000, "3.00")] {
+        assert_eq!(stage.post(&event("klines", id, &klines(0, read_at, &bars(volume)))).await, 204);
+    }
+    let reports = stage.reports();
+    let times: Vec<i64> = (0..10).map(|minute| minute * 60_000).collect();
+    assert_eq!((&reports[1]["extra"], &reports[1]["message"]), (&json!(null), &json!("Saved 15 records")));
+    assert_eq!(reports[2]["extra"], json!({"restated": 15, "restated_at": times}));
+    assert_eq!(reports[2]["message"], "Saved 15 records, 15 of them restated by the exchange");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use streamforge_events::{Interval, Millis, QueueId, SeriesId, SeriesKind, Symbol, TimeRange};
 
-use crate::batch_set::BatchSet;
+use crate::{batch_set::BatchSet, restated::RestatedBatches};
 
 /// How far a workflow or a stage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +168,9 @@ pub struct Task {
     /// Rows of the stored batches.
     #[serde(default)]
     pub records_written: u64,
+    /// What the exchange has stated otherwise than what was stored.
+    #[serde(default, skip_serializing_if = "RestatedBatches::is_empty")]
+    pub restated: RestatedBatches,
     /// Up to when the loader found the slice complete.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_instant")]
     pub complete_until: Option<Millis>,
@@ -232,12 +235,16 @@ impl Workflow {
         self.stages.iter().find_map(|stage| stage.tasks.iter().find(|task| task.id == id).map(|task| (stage, task)))
     }
 
-    /// What users see: everything but the outbox.
+    /// What users see: everything but the outbox, and how many rows were restated, if any were.
     #[must_use]
     pub fn view(&self) -> Value {
         let mut shown = self.clone();
         shown.outbox.clear();
-        serde_json::to_value(shown).unwrap_or_default()
+        let mut view = serde_json::to_value(&shown).unwrap_or_default();
+        if let (restated @ 1.., Some(document)) = (self.restated(), view.as_object_mut()) {
+            document.insert("restated".to_owned(), restated.into());
+        }
+        view
     }
 
     /// What lists show: counts instead of tasks, and no request.
@@ -252,6 +259,9 @@ impl Workflow {
         let mut view = shown.view();
         if let Some(document) = view.as_object_mut() {
             document.remove("request");
+            if let restated @ 1.. = self.restated() {
+                document.insert("restated".to_owned(), restated.into());
+            }
         }
         let stages = view.get_mut("stages").and_then(Value::as_array_mut);
         for (stage, (done, total)) in stages.into_iter().flatten().zip(counts) {
@@ -309,6 +319,7 @@ impl Task {
             announced: BatchSet::default(),
             stored: BatchSet::default(),
             records_written: 0,
+            restated: RestatedBatches::new(),
             complete_until: None,
             error_message: None,
         }

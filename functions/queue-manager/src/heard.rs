@@ -6,6 +6,7 @@ use streamforge_events::{Report, ReportStatus};
 use crate::{
     batch_set::BatchSet,
     reduce::{Heard, What},
+    restated::Restated,
 };
 
 /// The report as the engine's input; none if it is about no task.
@@ -15,7 +16,10 @@ pub(crate) fn heard(report: &Report) -> Option<Heard> {
     let what = match report.status {
         ReportStatus::Started => What::Started,
         ReportStatus::Loading => match batch {
-            Some(batch) => What::Stored { batch, rows: report.records_written },
+            Some(batch) => match Restated::read(report.extra.as_ref()) {
+                Some(restated) => What::Restated { batch, rows: report.records_written, restated },
+                None => What::Stored { batch, rows: report.records_written },
+            },
             None => What::Progressed,
         },
         ReportStatus::Finished => finished(report.extra.as_ref()),

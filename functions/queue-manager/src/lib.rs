@@ -16,6 +16,7 @@ pub mod outbox;
 mod outgoing;
 pub mod plan;
 pub mod reduce;
+pub mod restated;
 mod service;
 #[cfg(test)]
 mod simulation;

@@ -102,6 +102,7 @@ fn finished(workflow: &Workflow, now: Millis) -> Result<Event, Error> {
         "type": workflow.r#type,
         "status": workflow.status,
         "records_written": workflow.records_written,
+        "restated": workflow.restated(),
         "error_message": workflow.error_message,
         "finished_at": workflow.finished_at.map(rfc3339),
     });

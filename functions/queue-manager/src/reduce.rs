@@ -11,6 +11,7 @@ use streamforge_events::{Millis, SeriesId, TimeRange};
 use crate::{
     batch_set::BatchSet,
     document::{Command, Stage, Status, Task, TaskState, Work, Workflow},
+    restated::Restated,
 };
 
 /// How long a task may go without progress before it is sent again.
@@ -67,6 +68,15 @@ pub enum What {
         batch: u32,
         /// Rows in the batch.
         rows: u64,
+    },
+    /// A batch is in the store, and some of its rows are other than what was there.
+    Restated {
+        /// Number of the batch in its task.
+        batch: u32,
+        /// Rows in the batch.
+        rows: u64,
+        /// Those that are other.
+        restated: Restated,
     },
     /// It did its part.
     Finished {
@@ -147,13 +157,11 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
     let is_current = heard.attempt.is_none_or(|attempt| attempt == task.attempt);
     let is_working = matches!(task.state, TaskState::Sent | TaskState::Started);
     let has_progress = match heard.what {
-        What::Stored { batch, rows } => {
-            let is_new = is_load && task.stored.insert(batch);
-            if is_new {
-                task.records_written = task.records_written.saturating_add(rows);
-                workflow.records_written = workflow.records_written.saturating_add(rows);
-            }
-            is_new
+        What::Stored { batch, rows } => is_load && count(batch, rows, task, &mut workflow.records_written),
+        What::Restated { batch, rows, restated } => {
+            let is_new = is_load && count(batch, rows, task, &mut workflow.records_written);
+            // Another attempt may find restated what the first has stored.
+            (is_load && task.stored.contains(batch) && task.note_restated(batch, restated)) || is_new
         }
         _ if !is_current => false,
         What::Failed { batch: Some(batch), .. } if task.stored.contains(batch) => false,
@@ -199,6 +207,16 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
         stage.heard_at = now;
     }
     None
+}
+
+/// Counts the rows of a batch, unless it was counted before.
+fn count(batch: u32, rows: u64, task: &mut Task, total: &mut u64) -> bool {
+    let is_new = task.stored.insert(batch);
+    if is_new {
+        task.records_written = task.records_written.saturating_add(rows);
+        *total = total.saturating_add(rows);
+    }
+    is_new
 }
 
 fn retry(task: &mut Task, message: Option<String>, now: Millis) {

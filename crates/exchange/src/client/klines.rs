@@ -14,6 +14,9 @@ use crate::Error;
 /// The most bars of one page.
 const PAGE: u64 = 1_000;
 
+/// How often in a row the exchange has to say that a window is empty.
+const DOUBTS: u32 = 2;
+
 /// Answers in a row that bring nothing new before the exchange is given up.
 const MOST_STALLS: u32 = 8;
 
@@ -21,7 +24,7 @@ impl Client {
     /// Reads all closed bars of `symbol` that open in `range`, which may hold 1,000 at most and may lie in the future.
     ///
     /// A bar that is still open at server time is left out, whether it opened on time or not. An empty answer is
-    /// believed only after the exchange has shown that its next bar, or its newest of all, lies elsewhere.
+    /// believed only when the exchange has shown twice that the bars around it lie before and after the window.
     ///
     /// # Errors
     /// [`Error::Window`] for a longer range, [`Error::Refused`] with the exchange's words, such as for an unknown
@@ -38,28 +41,29 @@ impl Client {
         }
         self.greet(symbol).await?;
         let mut window = Window::new(interval, range, self.time().await?);
-        let mut stalls = 0;
+        let (mut stalls, mut emptiness) = (0, 0);
         while let Some(cursor) = window.cursor() {
             let page = self.klines(symbol, interval, Some(cursor), Some(range.to() - 1), PAGE).await?;
             // A closed bar is either one that was asked for, which is progress, or proof that this is another page.
             let was_empty = page.iter().all(|kline| window.is_open(kline));
             if window.take(page) {
-                stalls = 0;
+                (stalls, emptiness) = (0, 0);
                 continue;
             }
             let next = self.klines(symbol, interval, Some(cursor), None, 1).await?;
             let next_open = next.iter().map(|kline| kline.open_time).min();
-            let nothing_left = was_empty
-                && match next_open {
-                    Some(open) => open >= range.to(),
-                    None => self.has_no_kline_from(symbol, interval, cursor).await?,
-                };
+            let nothing_left = was_empty && next_open.is_none_or(|open| open >= range.to()) && {
+                let newest = self.klines(symbol, interval, None, next_open.map(|open| open - 1), 1).await?;
+                newest.iter().all(|kline| kline.open_time < cursor || window.is_open(kline))
+            };
             if window.take(next) {
-                stalls = 0;
-            } else if nothing_left {
+                (stalls, emptiness) = (0, 0);
+                continue;
+            }
+            emptiness = if nothing_left { emptiness + 1 } else { 0 };
+            stalls += 1;
+            if emptiness >= DOUBTS {
                 break;
-            } else {
-                stalls += 1;
             }
             if stalls >= MOST_STALLS {
                 return Err(Error::Malformed {
@@ -70,12 +74,6 @@ impl Client {
             }
         }
         Ok(window.finish())
-    }
-
-    /// Whether the newest bar of all opened before `time`, so that an empty answer told the truth.
-    async fn has_no_kline_from(&self, symbol: &Symbol, interval: Interval, time: Millis) -> Result<bool, Error> {
-        let newest = self.klines(symbol, interval, None, None, 1).await?;
-        Ok(newest.iter().all(|kline| kline.open_time < time))
     }
 
     async fn klines(

@@ -15,6 +15,9 @@ use crate::Error;
 /// The most rows of one page.
 const PAGE: u32 = 1_000;
 
+/// How often the exchange has to say that there is nothing, where no trade can prove it.
+const DOUBTS: u32 = 3;
+
 /// Answers in a row that bring nothing new before the exchange is given up.
 const MOST_STALLS: u32 = 8;
 
@@ -26,6 +29,7 @@ impl Client {
     pub async fn first_agg_trade(&self, symbol: &Symbol, range: TimeRange) -> Result<Option<i64>, Error> {
         self.greet(symbol).await?;
         let (from, to) = (range.from(), range.to());
+        let mut doubts = DOUBTS;
         for _ in 0..MOST_STALLS {
             let page = self.agg_trade_rows(symbol, &format!("startTime={from}&endTime={}&limit=1", to - 1)).await?;
             let was_empty = page.is_empty();
@@ -41,10 +45,15 @@ impl Client {
                 }
                 continue;
             }
-            let is_true = match next.iter().map(|row| row.time).min() {
-                Some(time) => time >= to,
-                None => self.newest_agg_trade(symbol).await?.is_none_or(|newest| newest.time < from),
+            let is_true = match next.iter().min_by_key(|row| row.id) {
+                Some(row) => row.time >= to && self.is_first(symbol, row.id, from).await?,
+                None => {
+                    doubts -= 1;
+                    let newest = self.agg_trade_rows(symbol, "limit=1").await?;
+                    doubts == 0 && newest.iter().all(|row| row.time < from)
+                }
             };
+            doubts = doubts.max(1);
             if was_empty && is_true {
                 return Ok(None);
             }
@@ -71,8 +80,7 @@ impl Client {
                 stalls = 0;
                 continue;
             }
-            // Only a newer trade could show that an empty page did not tell the truth.
-            if was_empty && self.newest_agg_trade(symbol).await?.is_some_and(|newest| newest.id < block.cursor) {
+            if was_empty && self.has_no_trade_from(symbol, block.cursor, stalls).await? {
                 break;
             }
             stalls += 1;
@@ -95,8 +103,13 @@ impl Client {
         Ok(is_there || page.iter().map(|row| row.id).min() == Some(id))
     }
 
-    async fn newest_agg_trade(&self, symbol: &Symbol) -> Result<Option<AggTradeRow>, Error> {
-        Ok(self.agg_trade_rows(symbol, "limit=1").await?.into_iter().max_by_key(|row| row.id))
+    /// Whether an empty page told the truth: the newest trade is the one before `id`, or, asked often enough, lies
+    /// somewhere before it.
+    async fn has_no_trade_from(&self, symbol: &Symbol, id: i64, stalls: u32) -> Result<bool, Error> {
+        let newest = self.agg_trade_rows(symbol, "limit=1").await?;
+        let is_before = newest.iter().all(|row| row.id + 1 == id);
+        let is_believed = stalls + 1 >= DOUBTS && newest.iter().all(|row| row.id < id);
+        Ok(!newest.is_empty() && (is_before || is_believed))
     }
 
     async fn agg_trade_rows(&self, symbol: &Symbol, query: &str) -> Result<Vec<AggTradeRow>, Error> {

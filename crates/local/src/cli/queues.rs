@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use queue_manager::document::Workflow;
 use serde_json::Value;
 use streamforge_events::QueueId;
 use streamforge_store::{Store, WorkflowQuery};
@@ -121,8 +122,9 @@ async fn list(store: &dyn Store, status: Option<&str>, limit: usize, output: Out
 fn show(document: &Value) -> Outcome {
     let text = |field: &str| document[field].as_str().unwrap_or("-").to_owned();
     output::line(&format!("{}: {}", text("id"), text("status")))?;
+    let restated = serde_json::from_value(document.clone()).map_or(0, |workflow: Workflow| workflow.restated());
     output::line(&format!(
-        "range {} to {}, {} records",
+        "range {} to {}, {} records, {restated} of them restated by the exchange",
         text("start_time"),
         text("end_time"),
         document["records_written"]

@@ -19,6 +19,8 @@ use super::super::{
 /// How many edges a person is shown.
 const SHOWN_EDGES: usize = 5;
 
+const COLUMNS: [&str; 8] = ["symbol", "series", "rows", "first", "last", "gaps", "missing", "restated"];
+
 /// The last line of `run --json`.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -48,6 +50,12 @@ struct SeriesCoverage {
     first: Option<i64>,
     last: Option<i64>,
     gaps: Vec<GapRow>,
+    /// Rows that the exchange has stated otherwise than before.
+    #[serde(skip_serializing_if = "is_nought")]
+    restated: u64,
+    /// Open times, or times, of the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restated_at: Vec<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,7 +84,9 @@ impl Report {
         for kind in loaded_kinds(&workflow) {
             for symbol in &workflow.symbols {
                 let series = SeriesId { symbol: symbol.clone(), kind };
-                let coverage = coverage(store, &series, range).await?;
+                let mut coverage = coverage(store, &series, range).await?;
+                let restated = workflow.restated_of(symbol, kind);
+                (coverage.restated, coverage.restated_at) = (restated.rows, restated.at);
                 if report.coverage.contains_key(symbol.as_str()) {
                     report.further.push(coverage);
                 } else {
@@ -112,10 +122,11 @@ impl Report {
                     time(series.last),
                     series.gaps.len().to_string(),
                     missing.to_string(),
+                    series.restated.to_string(),
                 ]
             })
             .collect();
-        output::table(&["symbol", "series", "rows", "first", "last", "gaps", "missing"], &[2, 5, 6], &rows)?;
+        output::table(&COLUMNS, &[2, 5, 6, 7], &rows)?;
         if !self.edges.is_empty() {
             let row = |edge: &Edge| {
                 let (from, to) = (edge.from.to_string(), edge.to.to_string());
@@ -143,6 +154,11 @@ impl Report {
         output::line(&format!("  streamforge queues show --data-dir {folder} {}", self.queue_id))?;
         Ok(())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_nought(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Reads the strongest edges of the newest graph of this range.
@@ -185,5 +201,7 @@ async fn coverage(store: &dyn Store, series: &SeriesId, range: Option<TimeRange>
         first: coverage.first,
         last: coverage.last,
         gaps: gaps.collect(),
+        restated: 0,
+        restated_at: Vec::new(),
     })
 }
