@@ -45,13 +45,12 @@ impl Client {
                 }
                 continue;
             }
-            let is_true = match next.iter().min_by_key(|row| row.id) {
-                Some(row) => row.time >= to && self.is_first(symbol, row.id, from).await?,
-                None => {
-                    doubts -= 1;
-                    let newest = self.agg_trade_rows(symbol, "limit=1").await?;
-                    doubts == 0 && newest.iter().all(|row| row.time < from)
-                }
+            let is_true = if let Some(row) = next.iter().min_by_key(|row| row.id) {
+                row.time >= to && self.is_first(symbol, row.id, from).await?
+            } else {
+                doubts -= 1;
+                let newest = self.agg_trade_rows(symbol, "limit=1").await?;
+                doubts == 0 && newest.iter().all(|row| row.time < from)
             };
             doubts = doubts.max(1);
             if was_empty && is_true {
