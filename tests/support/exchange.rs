@@ -8,6 +8,9 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::Answer;
 
+/// A free port of this machine.
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
 /// Most rows of one answer.
 const MOST_ROWS: usize = 1000;
 
@@ -21,7 +24,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Serves the computed market that every test here uses, each answer after `delay`.
     pub(crate) fn start(delay: Duration) -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), delay)
+        Self::start_at(ANY, delay)
     }
 
     /// An address that nobody listens on yet.
@@ -33,15 +36,15 @@ impl Exchange {
     /// Serves the same market at an address of the caller's choice.
     pub(crate) fn start_at(address: SocketAddr, delay: Duration) -> Self {
         let slow = if delay.is_zero() { 0.0 } else { 1.0 };
-        Self::serve(Faults { slow, delay, ..Faults::default() })
+        Self::serve(address, Faults { slow, delay, ..Faults::default() })
     }
 
     /// Serves the same market with failures, as `streamforge exchange serve --faults` would.
     pub(crate) fn hostile(faults: &str) -> Self {
-        Self::serve(faults.parse().expect("faults as the manual writes them"))
+        Self::serve(ANY, faults.parse().expect("faults as the manual writes them"))
     }
 
-    fn serve(faults: Faults) -> Self {
+    fn serve(address: SocketAddr, faults: Faults) -> Self {
         let config = SimulatorConfig { faults, weight_limit: None, ..SimulatorConfig::new(Source::synthetic(42)) };
         let counters = Arc::clone(&config.counters);
         let runtime = Runtime::new().expect("a runtime");
