@@ -14,6 +14,7 @@ mod round;
 mod sharing;
 mod small_disk;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "each target needs its own part")]
 mod support;
 mod told_platforms;
 mod told_workers;
