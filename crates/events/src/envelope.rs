@@ -2,8 +2,9 @@
 
 use cloudevents::{AttributesReader, Data, Event, EventBuilder, EventBuilderV10};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-use crate::{Error, EventType, Millis, QueueId, rfc3339};
+use crate::{Error, EventType, Millis, QueueId, parse_json, rfc3339};
 
 /// Attributes of an event about to be built.
 #[derive(Clone, Debug)]
@@ -93,9 +94,24 @@ pub fn data<T: DeserializeOwned>(event: &Event) -> Result<T, Error> {
     parsed.map_err(|error| fail(error.to_string()))
 }
 
+/// The payload of an event as a JSON document that no type describes, with each name once.
+///
+/// # Errors
+/// [`Error::Data`] if there is none or it is no such document.
+pub fn document(event: &Event) -> Result<Value, Error> {
+    let fail = |reason: String| Error::Data { id: event.id().to_owned(), reason };
+    let parsed = match event.data() {
+        Some(Data::Json(value)) => return Ok(value.clone()),
+        Some(Data::Binary(bytes)) => parse_json(bytes),
+        Some(Data::String(text)) => parse_json(text.as_bytes()),
+        None => return Err(fail("there is none".to_owned())),
+    };
+    parsed.map_err(|error| fail(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

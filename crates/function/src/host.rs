@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +17,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::answer::Refusal;
+use crate::body::{self, Unread};
 use crate::connection::Wear;
 use crate::{Context, Error, Function, Trace, control, lifecycle, wire};
 
@@ -88,16 +88,18 @@ async fn receive<F: Function>(State(host): State<Arc<Host<F>>>, request: Request
 }
 
 impl<F: Function> Host<F> {
-    async fn process(&self, mut request: Request, label: &mut &'static str) -> Result<(), Refusal> {
-        let headers = std::mem::take(request.headers_mut());
-        let body = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let reason = format!("the body is larger than {} bytes", self.context.config().body_limit);
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", reason)
-            }
-            _ => Refusal::bad_request("UNREADABLE_BODY", "the body could not be read"),
+    async fn process(&self, request: Request, label: &mut &'static str) -> Result<(), Refusal> {
+        let (parts, body) = request.into_parts();
+        let limit = self.context.config().body_limit;
+        let body = body::read(&parts.headers, body, limit).await.map_err(|unread| {
+            let code = match unread {
+                Unread::TooLarge(_) => "TOO_LARGE",
+                Unread::TooSlow(_) => "TOO_SLOW",
+                Unread::Broken => "UNREADABLE_BODY",
+            };
+            Refusal::new(unread.status(), code, unread.to_string())
         })?;
-        let event = wire::decode(&headers, &body)?;
+        let event = wire::decode(&parts.headers, &body)?;
         drop(body);
         let kind = event_type(&event)
             .ok()
@@ -109,7 +111,7 @@ impl<F: Function> Host<F> {
         };
         *label = kind.as_str();
 
-        let context = self.context.within(Trace::of(&event, &headers).child());
+        let context = self.context.within(Trace::of(&event, &parts.headers).child());
         let span = tracing::info_span!(
             "event",
             id = event.id(),

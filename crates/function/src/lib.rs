@@ -20,6 +20,7 @@
 //! metrics, probes and the drain. No function knows HTTP, and nothing but this crate reads the environment.
 
 mod answer;
+pub mod body;
 mod config;
 mod connection;
 mod context;
@@ -28,7 +29,6 @@ mod drain;
 mod error;
 mod function;
 mod host;
-mod json_map;
 mod lifecycle;
 mod metrics;
 mod process;

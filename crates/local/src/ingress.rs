@@ -2,7 +2,8 @@
 //!
 //! Answers as the receiver of Knative's Kafka Broker does, always without a body: 202 once the log has the event,
 //! 400 what is no event, 404 an unknown path, 405 another method, 503 what the log did not take. A record above the
-//! log's size limit is answered 503 too, which is why our functions refuse to publish one.
+//! log's size limit is answered 503 too, which is why our functions refuse to publish one. Only what no event can be
+//! is refused on its way in: 413 a body above twice that limit, 408 one that does not come to its end.
 //!
 //! Source: <https://github.com/knative-extensions/eventing-kafka-broker/tree/main/data-plane/receiver>
 
@@ -10,23 +11,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
     extract::{Request, State},
     routing::get,
 };
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
 use http::{Method, StatusCode};
 use streamforge_bus::Bus;
+use streamforge_function::body;
 use tracing::{debug, warn};
 
 use crate::{manifest::Broker, message::Message};
 
 /// Bytes kept of a request: a record's limit and what base64 adds to it in structured mode.
 const KEPT_BYTES: usize = 2 << 20;
-
-/// Bytes read of a request before giving up on it; a client that still writes would miss the answer.
-const READ_BYTES: usize = 64 << 20;
 
 struct Ingress {
     bus: Arc<dyn Bus>,
@@ -52,9 +48,9 @@ async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> Status
     let Some(topic) = ingress.topics.get(path.strip_suffix('/').unwrap_or(path)) else {
         return StatusCode::NOT_FOUND;
     };
-    let body = match read(body).await {
+    let body = match body::read(&parts.headers, body, KEPT_BYTES).await {
         Ok(body) => body,
-        Err(status) => return status,
+        Err(unread) => return unread.status(),
     };
     let message = match Message::from_http(&parts.headers, body) {
         Ok(message) => message,
@@ -71,24 +67,4 @@ async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> Status
             StatusCode::SERVICE_UNAVAILABLE
         }
     }
-}
-
-async fn read(body: Body) -> Result<Bytes, StatusCode> {
-    let mut chunks = body.into_data_stream();
-    let mut kept = BytesMut::new();
-    let mut length = 0;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
-        length += chunk.len();
-        if length > READ_BYTES {
-            break;
-        }
-        if length <= KEPT_BYTES {
-            kept.extend_from_slice(&chunk);
-        }
-    }
-    if length > KEPT_BYTES {
-        return Err(StatusCode::SERVICE_UNAVAILABLE);
-    }
-    Ok(kept.freeze())
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use serde_json::Value;
-use streamforge_events::{AttributesReader, Event, EventType, Millis, QueueId, Report, data, event_type, extension};
+use streamforge_events::{
+    AttributesReader, Event, EventType, Millis, QueueId, Report, data, document, event_type, extension,
+};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function, Publisher, Setting};
 
 use crate::{
@@ -40,11 +42,11 @@ impl QueueManager {
         Ok(Self::new(engine_of(config).await?.with_progress_deadline(patience)))
     }
 
-    async fn requested(&self, event: Event) -> Result<(), engine::Error> {
+    async fn requested(&self, event: Event, body: Value) -> Result<(), engine::Error> {
         let request = Request {
             source: event.source().clone(),
             id: event.id().to_owned(),
-            body: data::<Value>(&event).unwrap_or_default(),
+            body,
             traceparent: extension(&event, "traceparent"),
         };
         let id = self.engine.accept(&request).await?;
@@ -82,7 +84,10 @@ impl Function for QueueManager {
 
     async fn handle(&self, event: Event, _: &Context) -> Result<Vec<Event>, Error> {
         let outcome = match event_type(&event)? {
-            EventType::WorkflowRequested => self.requested(event).await,
+            EventType::WorkflowRequested => {
+                let body = document(&event)?;
+                self.requested(event, body).await
+            }
             EventType::QueueReported => self.reported(&data(&event)?).await,
             _ => {
                 let id = streamforge_events::queue_id(&event)?;
@@ -100,7 +105,12 @@ impl Function for QueueManager {
 /// [`BuildError`] if the store's URL is missing or the store cannot be opened.
 pub async fn engine_of(config: &Config) -> Result<Engine, BuildError> {
     let unusable = |error: &dyn std::error::Error| BuildError::Unusable(chain(error));
-    let store = streamforge_store::open(config.store_url()?).await.map_err(|error| unusable(&error))?;
+    let store = streamforge_store::open(config.store_url()?).await.map_err(|error| match error {
+        streamforge_store::Error::Url { reason, .. } => {
+            BuildError::Config(ConfigError::invalid("STREAMFORGE_STORE_URL", reason))
+        }
+        error => unusable(&error),
+    })?;
     let publisher = Publisher::new(config).map_err(|error| unusable(&error))?;
     Ok(Engine::new(store, publisher, Arc::new(system_clock)))
 }

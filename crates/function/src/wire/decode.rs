@@ -7,11 +7,10 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use streamforge_events::Event;
+use streamforge_events::{Event, parse_json};
 
 use super::{attributes, header_text, is_json, media_type};
 use crate::answer::Refusal;
-use crate::json_map::UniqueMap;
 
 /// Reads one event; the caller has bounded the size of `body`.
 ///
@@ -67,11 +66,14 @@ fn binary(headers: &HeaderMap, content_type: Option<&str>, body: &[u8]) -> Resul
 }
 
 fn structured(body: &[u8]) -> Result<Event, Refusal> {
-    let UniqueMap(mut map) = serde_json::from_slice(body).map_err(|error| {
+    let document = parse_json(body).map_err(|error| {
         let text = error.to_string();
-        let code = if text.starts_with("duplicate attribute") { "DUPLICATE_ATTRIBUTE" } else { "INVALID_JSON" };
+        let code = if text.starts_with("duplicate field") { "DUPLICATE_ATTRIBUTE" } else { "INVALID_JSON" };
         Refusal::bad_request(code, format!("the event is not readable: {text}"))
     })?;
+    let Value::Object(mut map) = document else {
+        return Err(Refusal::bad_request("INVALID_JSON", "the event is not readable: it must be a JSON object"));
+    };
     map.retain(|_, value| !value.is_null());
     if map.contains_key("data") && map.contains_key("data_base64") {
         let reason = "`data` and `data_base64` exclude each other";
@@ -79,6 +81,10 @@ fn structured(body: &[u8]) -> Result<Event, Refusal> {
     }
     if let Some(Value::String(content_type)) = map.get_mut("datacontenttype") {
         expect_json(content_type)?;
+        if media_type(content_type).starts_with("application/cloudevents") {
+            // In binary mode it would be taken for the event that it only carries.
+            return Err(unsupported("UNSUPPORTED_MEDIA_TYPE", "the data of an event must not be an event"));
+        }
         // The SDK compares media types by case.
         content_type.make_ascii_lowercase();
     }

@@ -143,6 +143,8 @@ fn a_broken_event_in_structured_mode_is_refused_with_its_reason() {
         (r#","nested":{}"#, 400, "INVALID_ATTRIBUTE"),
         (r#","fraction":1.5"#, 400, "INVALID_ATTRIBUTE"),
         (r#","datacontenttype":"text/xml""#, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (r#","datacontenttype":"application/cloudevents+json","data":{}"#, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (r#","data":{"a":1,"a":2}"#, 400, "DUPLICATE_ATTRIBUTE"),
         (deep.as_str(), 400, "INVALID_JSON"),
     ];
     for (more, status, reason) in cases {

@@ -32,6 +32,9 @@ impl Message {
     /// [`Malformed`] if it is no single `CloudEvent`.
     pub fn from_http(headers: &HeaderMap, body: Bytes) -> Result<Self, Malformed> {
         let mut message = Self { body, ..Self::default() };
+        if headers.get_all(CONTENT_TYPE).iter().nth(1).is_some() {
+            return Err(Malformed("header content-type occurs twice".to_owned()));
+        }
         if let Some(value) = headers.get(CONTENT_TYPE) {
             message.content_type = Some(text(&CONTENT_TYPE, value)?.to_owned());
         }

@@ -1,9 +1,10 @@
 //! Events as one JSON document: `CloudEvents`' structured mode, turned into the binary one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
 
 use super::{Malformed, Message};
@@ -26,7 +27,7 @@ impl Message {
     /// # Source
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/formats/json-format.md>
     pub(super) fn from_json(document: &[u8]) -> Result<Self, Malformed> {
-        let mut members: BTreeMap<String, Box<RawValue>> =
+        let Members(mut members) =
             serde_json::from_slice(document).map_err(|error| Malformed(format!("broken JSON: {error}")))?;
         let data = members.remove("data");
         let base64 = members.remove("data_base64");
@@ -39,6 +40,10 @@ impl Message {
                 "datacontenttype" => message.content_type = Some(value),
                 _ => message.set(&name, value),
             }
+        }
+        if message.is_structured() {
+            // In the log it would be taken for the event that it only carries.
+            return Err(Malformed("an event as the data of an event".to_owned()));
         }
         message.body = match (data, base64) {
             (None, None) => Bytes::new(),
@@ -68,6 +73,35 @@ impl Message {
             _ => data.get().to_owned(),
         };
         Bytes::from(text)
+    }
+}
+
+/// The members of a JSON object, none of them twice: readers differ in which of two they take.
+struct Members(BTreeMap<String, Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor).map(Self)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = BTreeMap<String, Box<RawValue>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((name, value)) = access.next_entry::<String, Box<RawValue>>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member occurs twice"));
+            }
+        }
+        Ok(members)
     }
 }
 

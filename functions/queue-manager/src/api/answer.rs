@@ -1,11 +1,11 @@
 //! The envelope of every answer: `status`, `message`, `data`, and on errors a stable `code` and the field's name.
 
 use serde_json::{Value, json};
-use streamforge_events::FieldError;
+use streamforge_events::{FieldError, parse_json};
 use streamforge_function::axum::{
     Json,
     body::Bytes,
-    extract::{Query, rejection::BytesRejection},
+    extract::{Path, Query, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -83,19 +83,14 @@ pub(crate) fn success(status: StatusCode, message: &str, data: &Value) -> Respon
 }
 
 /// Reads a JSON body. Only `application/json` is taken, so that no web page can send one without asking the browser.
-pub(crate) fn parse_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Value, Problem> {
-    let body = body.map_err(|rejection| {
-        let status = rejection.status();
-        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "unreadable_body" };
-        Problem::new(status, code, rejection.body_text())
-    })?;
+pub(crate) fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Value, Problem> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         let message = "the body must have the media type application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     }
-    serde_json::from_slice(&body).map_err(|error| {
+    parse_json(body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not JSON: {error}"))
     })
 }
@@ -105,13 +100,25 @@ pub(crate) fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, Str
     let invalid = || Problem::new(StatusCode::BAD_REQUEST, "invalid_query", "the query string cannot be read");
     let uri = format!("/?{text}").parse().map_err(|_| invalid())?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| invalid())?;
-    match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-        None => Ok(pairs),
-        Some((name, _)) => {
-            let message = format!("the parameter is not known; known are {}", known.join(", "));
-            Err(Problem::field("unknown_field", name, message))
-        }
+    if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        let message = format!("the parameter is not known; known are {}", known.join(", "));
+        return Err(Problem::field("unknown_field", name, message));
     }
+    let repeated =
+        pairs.iter().enumerate().find(|(index, (name, _))| pairs[..*index].iter().any(|pair| pair.0 == *name));
+    match repeated {
+        None => Ok(pairs),
+        Some((_, (name, _))) => Err(Problem::field("repeated_field", name, "give the parameter once")),
+    }
+}
+
+/// The part of a path that names something, as it came.
+pub(crate) type PathName = Result<Path<String>, PathRejection>;
+
+/// Reads the part of a path that names something.
+pub(crate) fn name_in_path(path: PathName) -> Result<String, Problem> {
+    let message = "the path is not UTF-8 text once its percent escapes are decoded";
+    path.map(|Path(name)| name).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid_path", message))
 }
 
 /// The fields of a JSON object, every one of which must be known.

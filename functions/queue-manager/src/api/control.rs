@@ -6,7 +6,7 @@ use serde_json::json;
 use streamforge_events::{Command, QueueId};
 use streamforge_function::axum::{
     body::Bytes,
-    extract::{RawQuery, State, rejection::BytesRejection},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -30,13 +30,13 @@ pub(super) async fn stop(
     State(state): State<Arc<ApiState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<Response, Problem> {
     let pairs = parse_query(query.as_deref().unwrap_or_default(), &["queue_id"])?;
     if let Some((_, id)) = pairs.first() {
         return end(&state, id).await;
     }
-    let body = parse_body(&headers, body)?;
+    let body = parse_body(&headers, &body)?;
     end(&state, required(fields(&body, &["queue_id"])?, "queue_id")?).await
 }
 
@@ -44,9 +44,9 @@ pub(super) async fn stop(
 pub(super) async fn send(
     State(state): State<Arc<ApiState>>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    let body = parse_body(&headers, body)?;
+    let body = parse_body(&headers, &body)?;
     let given = fields(&body, &["queue_id", "command", "target"])?;
     let id = required(given, "queue_id")?;
     let command = match required(given, "command")? {
@@ -64,8 +64,9 @@ pub(super) async fn send(
         let message = format!("available targets are {}", commanded.join(", "));
         return Err(Problem::field("unsupported_target", "target", message));
     }
-    let queue_id: QueueId =
-        id.parse().map_err(|_| Problem::field("invalid_queue_id", "queue_id", "the text cannot be a queue id"))?;
+    let queue_id: QueueId = id.parse().map_err(|_| {
+        Problem::field("invalid_queue_id", "queue_id", "write an id of letters, digits, `-`, `_` and `.`")
+    })?;
     let workflow = state.engine.load(&queue_id).await?;
     if workflow.is_some() && command == Command::Stop && target.is_none() {
         return end(&state, id).await;

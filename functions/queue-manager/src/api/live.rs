@@ -8,7 +8,7 @@ use streamforge_bus::{Bus, StoredRecord};
 use streamforge_events::QueueId;
 use streamforge_function::axum::{
     extract::{
-        Path, State, WebSocketUpgrade,
+        State, WebSocketUpgrade,
         ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     http::StatusCode,
@@ -18,7 +18,10 @@ use streamforge_function::axum::{
     },
 };
 
-use super::{ApiState, Problem};
+use super::{
+    ApiState, Problem,
+    answer::{PathName, name_in_path},
+};
 use crate::document::Workflow;
 
 /// The topics that anybody may watch.
@@ -31,7 +34,8 @@ const RECORDS_PER_READ: usize = 100;
 const BYTES_PER_READ: usize = 4 << 20;
 
 /// `GET /queues/{queue_id}/events`: the document whenever it changes, until the workflow has ended.
-pub(super) async fn progress(State(state): State<Arc<ApiState>>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn progress(State(state): State<Arc<ApiState>>, path: PathName) -> Result<Response, Problem> {
+    let id = name_in_path(path)?;
     let (queue_id, workflow) = super::read::find(&state, &id).await?;
     let watch = Watch { state, queue_id, next: Some(workflow), last: None };
     let events = futures::stream::unfold(watch, |mut watch| async {
@@ -77,9 +81,10 @@ impl Watch {
 /// `GET /ws/topic/{topic}`: what is published on the topic from now on, one `CloudEvent` in JSON per message.
 pub(super) async fn topic(
     State(state): State<Arc<ApiState>>,
-    Path(topic): Path<String>,
+    path: PathName,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
+    let topic = name_in_path(path)?;
     if !PUBLIC_TOPICS.contains(&topic.as_str()) {
         let message = format!("there is no such public topic; there are {}", PUBLIC_TOPICS.join(", "));
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_topic", message));
@@ -88,8 +93,13 @@ pub(super) async fn topic(
         let message = "live messages are not available here";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_live_messages", message));
     };
-    let upgrade = upgrade
-        .map_err(|rejection| Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", rejection.body_text()))?;
+    let upgrade = upgrade.map_err(|rejection| {
+        Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade_required",
+            format!("ask for a WebSocket: {}", rejection.body_text()),
+        )
+    })?;
     let offsets = bus.end_offsets(&topic).await.map_err(|error| Problem::unavailable(&error))?;
     Ok(upgrade.on_upgrade(move |socket| async move {
         if let Err(reason) = forward(socket, &*bus, &topic, offsets).await {

@@ -19,12 +19,15 @@ use std::sync::{
 
 use streamforge_bus::Bus;
 use streamforge_events::{digest, hex};
-use streamforge_function::axum::{
-    Router,
-    extract::{DefaultBodyLimit, Request},
-    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
+use streamforge_function::{
+    axum::{
+        Router,
+        extract::Request,
+        http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
+        middleware::{self, Next},
+        response::{IntoResponse, Response},
+    },
+    body::{self, Unread},
 };
 
 pub(crate) use self::answer::Problem;
@@ -79,8 +82,24 @@ fn guarded(router: Router, state: ApiState) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path knows other methods")
         })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown_path", "there is no such path, see /docs"))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(bound_body))
         .layer(middleware::from_fn(refuse_foreign_pages))
+}
+
+/// Reads the body within its bounds, so that no handler meets one that is larger or never ends.
+async fn bound_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match body::read(&parts.headers, body, BODY_LIMIT).await {
+        Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
+        Err(unread) => {
+            let code = match unread {
+                Unread::TooLarge(_) => "too_large",
+                Unread::TooSlow(_) => "too_slow",
+                Unread::Broken => "unreadable_body",
+            };
+            Problem::new(unread.status(), code, unread.to_string()).into_response()
+        }
+    }
 }
 
 /// Refuses what the page of another site sends: the API has no login, the browser's word is all there is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use streamforge_events::QueueId;
 use streamforge_function::axum::{
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::StatusCode,
     response::Response,
 };
@@ -13,7 +13,7 @@ use streamforge_store::{Error as StoreError, WorkflowQuery};
 
 use super::{
     ApiState, Problem,
-    answer::{parse_query, success},
+    answer::{PathName, name_in_path, parse_query, success},
 };
 use crate::{
     document::{Status, Workflow},
@@ -36,7 +36,8 @@ pub(super) async fn list(State(state): State<Arc<ApiState>>, RawQuery(text): Raw
 }
 
 /// `GET /queues/{queue_id}`: one workflow, with stages and tasks.
-pub(super) async fn show(State(state): State<Arc<ApiState>>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn show(State(state): State<Arc<ApiState>>, path: PathName) -> Result<Response, Problem> {
+    let id = name_in_path(path)?;
     let (_, workflow) = find(&state, &id).await?;
     Ok(success(StatusCode::OK, "workflow", &workflow.view()))
 }

@@ -8,7 +8,7 @@ use streamforge_function::{
     Trace,
     axum::{
         body::Bytes,
-        extract::{State, rejection::BytesRejection},
+        extract::State,
         http::{HeaderMap, StatusCode},
         response::Response,
     },
@@ -26,15 +26,13 @@ use crate::{
 /// Source of the events that stand for requests to the API.
 const SOURCE: &str = "/streamforge/api";
 
-type Body = Result<Bytes, BytesRejection>;
-
 /// `POST /queues/start-pipeline`: a full request.
 pub(super) async fn pipeline(
     State(state): State<Arc<ApiState>>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    let body = parse_body(&headers, body)?;
+    let body = parse_body(&headers, &body)?;
     start(&state, &headers, body).await
 }
 
@@ -42,9 +40,9 @@ pub(super) async fn pipeline(
 pub(super) async fn short(
     State(state): State<Arc<ApiState>>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    let body = expand_short(&parse_body(&headers, body)?)?;
+    let body = expand_short(&parse_body(&headers, &body)?)?;
     start(&state, &headers, body).await
 }
 
@@ -52,9 +50,9 @@ pub(super) async fn short(
 pub(super) async fn test_flow(
     State(state): State<Arc<ApiState>>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Problem> {
-    let body = expand_test_flow(&parse_body(&headers, body)?)?;
+    let body = expand_test_flow(&parse_body(&headers, &body)?)?;
     start(&state, &headers, body).await
 }
 
