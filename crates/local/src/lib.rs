@@ -1,5 +1,6 @@
 //! The platform on one machine and the command line.
 
+mod bounded_text;
 pub mod cli;
 pub mod dispatcher;
 pub mod endpoints;

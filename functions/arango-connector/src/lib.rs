@@ -10,6 +10,7 @@
 
 mod report;
 mod restated;
+mod times;
 mod version;
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl Connector {
     async fn store_klines(&self, batch: KlineBatch) -> Result<Stored, Error> {
         let kind = format!("api_candles_{}", batch.interval);
         let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Klines(batch.interval) };
+        times::check_klines(&batch.rows).map_err(Error::Invalid)?;
         let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
         let outcome = self.store.upsert_klines(&series, &rows).await.map_err(|error| answer(&error))?;
         let restated = restated::times(&outcome, rows.iter().map(|row| row.value.open_time));
@@ -60,6 +62,7 @@ impl Connector {
 
     async fn store_trades(&self, batch: TradeBatch) -> Result<Stored, Error> {
         let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Trades };
+        times::check_trades(&batch.rows).map_err(Error::Invalid)?;
         let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
         let outcome = self.store.upsert_trades(&series, &rows).await.map_err(|error| answer(&error))?;
         let restated = restated::times(&outcome, rows.iter().map(|row| row.value.timestamp));

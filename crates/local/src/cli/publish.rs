@@ -1,19 +1,18 @@
 //! `streamforge publish`: one event to a Broker, from flags or from a file.
 
-use std::{
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
+use reqwest::Url;
 use serde_json::{Map, Value};
-use streamforge_events::rfc3339;
+use streamforge_events::{parse_json, rfc3339};
 
 use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
     remote,
 };
-use crate::platform::now;
+use crate::{bounded_text, platform::now};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -27,13 +26,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["type", "data"])]
     event: Option<PathBuf>,
     /// Type of the event.
-    #[arg(long, required_unless_present = "event")]
+    #[arg(long, required_unless_present = "event", value_parser = NonEmptyStringValueParser::new())]
     r#type: Option<String>,
     /// Id of the event; without it, one from the present time.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
     /// Source of the event.
-    #[arg(long, default_value = "/streamforge/cli")]
+    #[arg(long, default_value = "/streamforge/cli", value_parser = NonEmptyStringValueParser::new())]
     source: String,
     /// Subject of the event.
     #[arg(long)]
@@ -45,7 +44,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     data: Option<String>,
     /// URL of an ingress; without it, the one of the platform that runs on the data folder.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     ingress_url: Option<String>,
 }
 
@@ -69,7 +68,7 @@ pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Outpu
 /// Returns the event as one JSON document.
 fn document(arguments: &Arguments) -> Result<Value, Failure> {
     if let Some(path) = &arguments.event {
-        return serde_json::from_str(&read(path)?)
+        return parse_json(read(path)?.as_bytes())
             .map_err(|error| Failure::Configuration(format!("`{}` is not JSON: {error}", path.display())));
     }
     let now = now();
@@ -93,22 +92,23 @@ fn document(arguments: &Arguments) -> Result<Value, Failure> {
             Some(path) => read(Path::new(path))?,
             None => data.clone(),
         };
-        let value = serde_json::from_str(&text)
+        let value = parse_json(text.as_bytes())
             .map_err(|error| Failure::Configuration(format!("data is not JSON: {error}")))?;
         document.insert("data".to_owned(), value);
     }
     Ok(Value::Object(document))
 }
 
+/// No request and no event is larger.
+const LARGEST_FILE: u64 = 4 << 20;
+
 /// Reads a text file, or standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let fail = |error| Failure::Configuration(format!("failed to read `{}`: {error}", path.display()));
     if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(fail)?;
-        return Ok(text);
+        return bounded_text::read(std::io::stdin(), LARGEST_FILE).map_err(fail);
     }
-    std::fs::read_to_string(path).map_err(fail)
+    bounded_text::read_file(path, LARGEST_FILE).map_err(fail)
 }
 
 fn parse_extension(text: &str) -> Result<(String, String), String> {
@@ -117,5 +117,16 @@ fn parse_extension(text: &str) -> Result<(String, String), String> {
     if !is_name {
         return Err("a name has lower-case letters and digits only".to_owned());
     }
+    if ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"].contains(&name) {
+        return Err(format!("`{name}` is an attribute of every event; use its own option"));
+    }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    match Url::parse(text).ok().filter(is_http) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("write a URL such as http://127.0.0.1:8080".to_owned()),
+    }
 }

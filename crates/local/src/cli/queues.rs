@@ -26,8 +26,8 @@ pub(super) enum Command {
         #[arg(long, value_parser = ["pending", "loading", "finished", "stopped", "error"])]
         status: Option<String>,
         /// Most workflows to list.
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
     },
     /// Show one workflow with its stages.
     Show {
@@ -52,7 +52,7 @@ pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -
     }
     let store = open(data_dir).await?;
     match command {
-        Command::List { status, limit } => list(store.as_ref(), status.as_deref(), limit, output).await,
+        Command::List { status, limit } => list(store.as_ref(), status.as_deref(), limit as usize, output).await,
         Command::Show { queue_id } => {
             let document = document(store.as_ref(), &queue_id).await?;
             if output.is_json() {

@@ -2,6 +2,8 @@
 
 pub mod cesql;
 
+pub use cesql::Expression;
+
 use crate::message::Message;
 
 /// A condition on an event's attributes and extensions.

@@ -112,11 +112,8 @@ pub struct KafkaSink {
 pub(super) fn broker(name: ObjectName, root: &Node) -> Result<Broker, FieldError> {
     let annotations = root.at(&["metadata", "annotations"])?;
     let external = annotations.field("kafka.eventing.knative.dev/external.topic")?;
-    let topic = match external.text()? {
-        Some(topic) if topic.is_empty() => return Err(external.error("is empty")),
-        Some(topic) => topic,
-        None => format!("knative-broker-{}-{}", name.namespace, name.name),
-    };
+    let topic = external.topic_name()?;
+    let topic = topic.unwrap_or_else(|| format!("knative-broker-{}-{}", name.namespace, name.name));
     let spec = root.field("spec")?;
     spec.only(&["config", "delivery"])?;
     let delivery = delivery(&name.namespace, &spec.field("delivery")?)?;
@@ -149,7 +146,8 @@ pub(super) fn trigger(name: ObjectName, root: &Node) -> Result<Trigger, FieldErr
 }
 
 pub(super) fn sink(name: ObjectName, root: &Node) -> Result<KafkaSink, FieldError> {
-    let topic = root.at(&["spec", "topic"])?.required_text()?;
+    let topic_node = root.at(&["spec", "topic"])?;
+    let topic = topic_node.topic_name()?.ok_or_else(|| topic_node.error("is missing"))?;
     Ok(KafkaSink { name, topic })
 }
 
@@ -157,7 +155,7 @@ pub(super) fn sink(name: ObjectName, root: &Node) -> Result<KafkaSink, FieldErro
 fn filter(spec: &Node) -> Result<Filter, FieldError> {
     let filters = spec.field("filters")?.items()?;
     if !filters.is_empty() {
-        let parsed: Result<Vec<_>, _> = filters.iter().map(dialect).collect();
+        let parsed: Result<Vec<_>, _> = filters.iter().map(|filter| dialect(filter, DEEPEST_FILTER)).collect();
         return Ok(Filter::All(parsed?));
     }
     let filter = spec.field("filter")?;
@@ -166,17 +164,23 @@ fn filter(spec: &Node) -> Result<Filter, FieldError> {
     Ok(Filter::Exact(attributes.into_iter().collect()))
 }
 
-/// One element of `spec.filters`: a mapping with exactly one dialect.
+/// How deep filters may lie in each other, far above any sensible one and far below the stack's end.
+const DEEPEST_FILTER: usize = 16;
+
+/// One element of `spec.filters`, `depth` of which may lie in each other: a mapping with exactly one dialect.
 ///
 /// # Source
 /// <https://knative.dev/docs/eventing/triggers/#supported-filter-dialects>
-fn dialect(node: &Node) -> Result<Filter, FieldError> {
+fn dialect(node: &Node, depth: usize) -> Result<Filter, FieldError> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(node.error("is nested too deeply"));
+    };
     let entries = node.entries()?;
     let [(name, value)] = entries.as_slice() else {
         return Err(node.error("must have exactly one dialect"));
     };
     let several = || -> Result<Vec<Filter>, FieldError> {
-        let filters: Result<Vec<_>, _> = value.items()?.iter().map(dialect).collect();
+        let filters: Result<Vec<_>, _> = value.items()?.iter().map(|filter| dialect(filter, depth)).collect();
         let filters = filters?;
         if filters.is_empty() {
             return Err(value.error("must have at least one filter"));
@@ -189,7 +193,7 @@ fn dialect(node: &Node) -> Result<Filter, FieldError> {
         "suffix" => Ok(Filter::Suffix(attributes(value)?)),
         "all" => Ok(Filter::All(several()?)),
         "any" => Ok(Filter::Any(several()?)),
-        "not" => Ok(Filter::Not(Box::new(dialect(value)?))),
+        "not" => Ok(Filter::Not(Box::new(dialect(value, depth)?))),
         "cesql" => {
             let text = value.required_text()?;
             let expression = text.parse().map_err(|error| value.error(format!("{error}")))?;

@@ -101,6 +101,35 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The name of an object, which becomes part of topics, groups and URLs.
+    ///
+    /// # Source
+    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>
+    pub(super) fn object_name(&self) -> Result<String, FieldError> {
+        let text = self.required_text()?;
+        let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = text.as_bytes();
+        if text.len() <= 253 && is_end(bytes.first()) && is_end(bytes.last()) && text.bytes().all(is_inner) {
+            return Ok(text);
+        }
+        Err(self.error("must be 1 to 253 lower-case letters, digits, `-` and `.`, with a letter or digit at both ends"))
+    }
+
+    /// The name of a topic.
+    ///
+    /// # Source
+    /// <https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/common/internals/Topic.java>
+    pub(super) fn topic_name(&self) -> Result<Option<String>, FieldError> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_folder = matches!(text.as_str(), "." | "..");
+        if (1..=249).contains(&text.len()) && text.bytes().all(is_sound) && !is_folder {
+            return Ok(Some(text));
+        }
+        Err(self.error("must be the name of a topic: 1 to 249 letters, digits, `-`, `_` and `.`"))
+    }
+
     /// A scalar in its YAML spelling, for fields that Kubernetes lets be a number or a string.
     pub(super) fn scalar(&self) -> Result<Option<String>, FieldError> {
         match self.value {

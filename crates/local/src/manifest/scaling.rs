@@ -189,7 +189,7 @@ fn kafka_triggers(node: &Node) -> Result<Vec<KafkaTrigger>, FieldError> {
         let limit_node = metadata.field("limitToPartitionsWithLag")?;
         let trigger = KafkaTrigger {
             consumer_group: metadata.field("consumerGroup")?.required_text()?,
-            topic: metadata.field("topic")?.text()?,
+            topic: metadata.field("topic")?.topic_name()?,
             lag_threshold,
             activation_lag_threshold: metadata.field("activationLagThreshold")?.quoted_integer(0)?,
             allow_idle_consumers: metadata.field("allowIdleConsumers")?.quoted_flag(false)?,

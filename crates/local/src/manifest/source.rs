@@ -12,10 +12,16 @@ use super::{
     node::{FieldError, Node},
     scaling, workload,
 };
-use crate::Error;
+use crate::{Error, bounded_text};
 
 /// The folders that are read, below the manifests' root.
 pub const FOLDERS: [&str; 3] = ["knative", "triggers", "scaledobjects"];
+
+/// No object of a cluster is larger, and a file holds a few of them.
+///
+/// # Source
+/// <https://etcd.io/docs/latest/dev-guide/limit/>: 1.5 MiB a request.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// What is wrong with one manifest, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +58,8 @@ impl Manifests {
         files.sort();
         let mut texts = Vec::new();
         for path in files {
-            let text =
-                fs::read_to_string(&path).map_err(|source| Error::ReadManifest { path: path.clone(), source })?;
+            let text = bounded_text::read_file(&path, LARGEST_FILE)
+                .map_err(|source| Error::ReadManifest { path: path.clone(), source })?;
             let name = path.strip_prefix(root).unwrap_or(&path);
             texts.push((name.display().to_string(), text));
         }
@@ -151,10 +157,9 @@ fn identify(root: &Node) -> Result<Option<(&'static str, ObjectName)>, FieldErro
         _ => return Ok(None),
     };
     let metadata = root.field("metadata")?;
-    let namespace = metadata.field("namespace")?.text()?;
-    let name =
-        ObjectName::new(namespace.unwrap_or_else(|| "default".to_owned()), metadata.field("name")?.required_text()?);
-    Ok(Some((known, name)))
+    let namespace = metadata.field("namespace")?;
+    let namespace = if namespace.is_present() { namespace.object_name()? } else { "default".to_owned() };
+    Ok(Some((known, ObjectName::new(namespace, metadata.field("name")?.object_name()?))))
 }
 
 fn problem(file: &str, object: Option<String>, error: &FieldError) -> Problem {

@@ -107,6 +107,9 @@ pub struct LivenessProbe {
     pub failure_threshold: u32,
 }
 
+/// Every partition costs each of its consumers a task, on a laptop too.
+const MOST_PARTITIONS: u32 = 1000;
+
 pub(super) fn topic(name: ObjectName, root: &Node) -> Result<KafkaTopic, FieldError> {
     let spec = root.field("spec")?;
     let partitions_node = spec.field("partitions")?;
@@ -114,7 +117,10 @@ pub(super) fn topic(name: ObjectName, root: &Node) -> Result<KafkaTopic, FieldEr
     if partitions == 0 {
         return Err(partitions_node.error("must be at least 1"));
     }
-    let topic = spec.field("topicName")?.text()?.unwrap_or_else(|| name.name.clone());
+    if partitions > MOST_PARTITIONS {
+        return Err(partitions_node.error(format!("must be at most {MOST_PARTITIONS}")));
+    }
+    let topic = spec.field("topicName")?.topic_name()?.unwrap_or_else(|| name.name.clone());
     let config = spec.field("config")?;
     Ok(KafkaTopic {
         topic,

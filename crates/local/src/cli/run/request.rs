@@ -2,7 +2,7 @@
 
 use queue_manager::{engine, plan};
 use serde_json::{Value, json};
-use streamforge_events::{QueueId, WorkflowRequest, digest, hex, rfc3339};
+use streamforge_events::{QueueId, WorkflowRequest, digest, hex, parse_json, rfc3339};
 
 use super::super::exit::Failure;
 use crate::platform::now;
@@ -22,7 +22,7 @@ impl Request {
     /// Reads the text of a request; `again` gives it an identity that no run before had.
     pub(super) fn parse(text: &str, again: bool) -> Result<Self, Failure> {
         let invalid = |reason: String| Failure::Configuration(format!("the request is not valid: {reason}"));
-        let body: Value = serde_json::from_str(text).map_err(|error| invalid(format!("it is not JSON: {error}")))?;
+        let body: Value = parse_json(text.as_bytes()).map_err(|error| invalid(format!("it is not JSON: {error}")))?;
         let request = WorkflowRequest::parse(&body)
             .map_err(|error| invalid(format!("field `{}`: {}", error.field, error.message)))?;
         let now = now();

@@ -13,7 +13,13 @@ const PREFIX: u8 = 60;
 const LIKE: u8 = 50;
 const IN: u8 = 45;
 
+/// Longest text: operators of one precedence make a tree as deep as the text is long.
+const MAX_LENGTH: usize = 4096;
+
 pub(super) fn expression(text: &str) -> Result<Node, ParseError> {
+    if text.len() > MAX_LENGTH {
+        return Err(ParseError(format!("longer than {MAX_LENGTH} bytes")));
+    }
     let mut parser = Parser { tokens: tokens(text)?, position: 0, depth: 0 };
     let node = parser.expression(0)?;
     match parser.peek() {
