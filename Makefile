@@ -5,9 +5,13 @@ RECORDED := ../shared/data/klines_native/15m_2024-12-30_2026-04-30
 EXCHANGE ?= $(if $(wildcard $(RECORDED)),replay:$(RECORDED),synthetic:42)
 DEMO_DATA ?= $(CACHE)/demo
 STREAMFORGE := $(CARGO_TARGET_DIR)/release/streamforge
+# What tells the engine which code an input reached; unlike the sanitizers it needs no nightly compiler.
+FUZZ_FLAGS := -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_SECONDS ?= 60
 DENY := $(CACHE)/tools/bin/cargo-deny
 
-.PHONY: help setup build demo test lint format bench install
+.PHONY: help setup build demo test lint format bench fuzz install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -34,6 +38,7 @@ test: setup ## Run every test
 
 lint: setup $(DENY) ## Check format, lints, documentation and dependencies
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 	$(DENY) --log-level error --all-features check bans licenses sources
@@ -46,6 +51,14 @@ format: ## Format the code
 
 bench: build ## Measure; BENCH=NAME for one benchmark
 	EXCHANGE=$(EXCHANGE) $(CARGO_TARGET_DIR)/release/xtask bench $(BENCH)
+
+fuzz: setup ## Fuzz every reader of foreign input, FUZZ_SECONDS each; what is found stays in the cache and goes on next time
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --release --manifest-path fuzz/Cargo.toml --target $(FUZZ_HOST) --target-dir $(CACHE)/fuzz
+	@for target in $(notdir $(wildcard fuzz/corpus/*)); do \
+		echo "fuzzing $$target"; mkdir -p $(CACHE)/fuzz/found/$$target $(CACHE)/fuzz/crashes; \
+		$(CACHE)/fuzz/$(FUZZ_HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+			-verbosity=0 -artifact_prefix=$(CACHE)/fuzz/crashes/$$target- $(CACHE)/fuzz/found/$$target fuzz/corpus/$$target || exit 1; \
+	done
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local

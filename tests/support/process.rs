@@ -1,8 +1,11 @@
 //! Processes of the binary, with their workers; none of them outlives its test.
 
 use std::{
+    ffi::OsStr,
     fs,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -53,8 +56,19 @@ impl Running {
         Self::spawn(Command::new(binary::path()), arguments)
     }
 
+    /// Starts the binary with more variables in its environment and with this standard input.
+    pub(crate) fn start_in(arguments: &[&str], variables: &[(&str, &OsStr)], stdin: Stdio) -> Self {
+        let mut command = Command::new(binary::path());
+        command.envs(variables.iter().copied());
+        Self::spawn_with(command, arguments, stdin)
+    }
+
     /// Starts the binary by a command of the caller's own: one with an environment, or one that ends in the binary.
-    pub(crate) fn spawn(mut command: Command, arguments: &[&str]) -> Self {
+    pub(crate) fn spawn(command: Command, arguments: &[&str]) -> Self {
+        Self::spawn_with(command, arguments, Stdio::null())
+    }
+
+    fn spawn_with(mut command: Command, arguments: &[&str], stdin: Stdio) -> Self {
         let file = || NamedTempFile::new().expect("a temporary file");
         let (stdout, stderr) = (file(), file());
         let open = |file: &NamedTempFile| Stdio::from(file.reopen().expect("a temporary file"));
@@ -62,7 +76,7 @@ impl Running {
             .args(arguments)
             .env_remove("STREAMFORGE_SEED")
             .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(open(&stdout))
             .stderr(open(&stderr))
             .spawn()
@@ -90,6 +104,18 @@ impl Running {
         let status =
             until(&format!("the end of process {pid}"), || self.child.try_wait().expect("a child can be waited for"));
         Ended { code: status.code(), stdout: read(&self.stdout), stderr: read(&self.stderr) }
+    }
+
+    /// Waits for the end, but not for ever: a process that is still there then is killed and has no exit code.
+    pub(crate) fn wait_or_kill(&mut self, patience: Duration) -> Ended {
+        let started = Instant::now();
+        while self.is_running() {
+            if started.elapsed() > patience {
+                self.kill_with_workers();
+            }
+            thread::sleep(super::PAUSE);
+        }
+        self.wait()
     }
 
     /// Asks the process to stop and waits until it has.

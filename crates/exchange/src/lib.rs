@@ -8,5 +8,5 @@ mod client;
 mod error;
 pub mod simulator;
 
-pub use client::{Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage};
+pub use client::{Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage, read_klines};
 pub use error::Error;

@@ -16,13 +16,21 @@ mod trades;
 
 use std::{sync::Arc, time::Duration};
 
-use streamforge_events::{Millis, Symbol};
+use streamforge_events::{Kline, Millis, Symbol};
 
 use crate::Error;
 use gate::Gate;
 use server_time::ServerTime;
 
 pub use symbols::{ExchangeInfo, SymbolInfo};
+
+/// Reads an answer of the exchange to a request for klines, as the client does.
+///
+/// # Errors
+/// What was expected and what was found instead.
+pub fn read_klines(body: &[u8]) -> Result<Vec<Kline>, String> {
+    rows::read_klines(body).map_err(|flaw| flaw.on("klines").to_string())
+}
 
 /// How the client talks to the exchange.
 #[derive(Clone, Debug)]

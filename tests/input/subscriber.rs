@@ -1,4 +1,4 @@
-//! A subscriber that refuses every event until it is mended.
+//! A subscriber that refuses what is poison to it until it is mended, and remembers every event byte by byte.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,8 +10,15 @@ use std::{
 /// Why events are refused.
 pub(crate) const REASON: &str = "the table is not there yet";
 
-/// Id and body of an event as it came.
-pub(crate) type Seen = (String, String);
+/// What makes a body poison.
+pub(crate) const POISON: &[u8] = b"poison";
+
+/// An event as it came: its headers without those of one delivery, ascending, and its body.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seen {
+    pub(crate) headers: Vec<String>,
+    pub(crate) body: Vec<u8>,
+}
 
 #[derive(Clone)]
 pub(crate) struct Subscriber {
@@ -35,7 +42,8 @@ impl Subscriber {
         let serving = subscriber.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                serving.answer(stream);
+                let serving = serving.clone();
+                thread::spawn(move || serving.answer(stream));
             }
         });
         subscriber
@@ -45,53 +53,62 @@ impl Subscriber {
         self.state.lock().unwrap().is_mended = true;
     }
 
+    /// What was refused, ascending.
     pub(crate) fn refused(&self) -> Vec<Seen> {
-        self.state.lock().unwrap().refused.clone()
+        sorted(self.state.lock().unwrap().refused.clone())
     }
 
+    /// What was taken, ascending.
     pub(crate) fn taken(&self) -> Vec<Seen> {
-        self.state.lock().unwrap().taken.clone()
+        sorted(self.state.lock().unwrap().taken.clone())
     }
 
     fn answer(&self, mut stream: TcpStream) {
         let Some(seen) = read(&stream) else { return };
         let mut state = self.state.lock().unwrap();
-        let answer = if state.is_mended {
-            state.taken.push(seen);
-            "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned()
-        } else {
+        let is_poison = seen.body.windows(POISON.len()).any(|part| part == POISON);
+        let answer = if is_poison && !state.is_mended {
             state.refused.push(seen);
             let length = REASON.len();
-            format!(
-                "HTTP/1.1 422 Unprocessable Entity\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{REASON}"
-            )
+            format!("HTTP/1.1 422 No\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{REASON}")
+        } else {
+            state.taken.push(seen);
+            "HTTP/1.1 204 Done\r\nconnection: close\r\n\r\n".to_owned()
         };
+        drop(state);
         // A sender that has gone does not want an answer.
         stream.write_all(answer.as_bytes()).ok();
     }
 }
 
+fn sorted(mut events: Vec<Seen>) -> Vec<Seen> {
+    events.sort();
+    events
+}
+
 fn read(stream: &TcpStream) -> Option<Seen> {
     let mut reader = BufReader::new(stream);
-    let (mut id, mut length) = (String::new(), 0);
+    let (mut headers, mut length) = (Vec::new(), 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
         }
-        let Some((name, value)) = line.trim().split_once(": ") else {
-            if line.trim().is_empty() {
-                break;
-            }
-            continue;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "ce-id" => value.clone_into(&mut id),
-            "content-length" => length = value.parse().ok()?,
-            _ => {}
+        let line = line.trim();
+        if line.is_empty() {
+            break;
+        }
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        if name == "content-length" {
+            length = line.split_once(':')?.1.trim().parse().ok()?;
+        }
+        let is_event = name.starts_with("ce-") || name == "content-type";
+        if is_event && !name.starts_with("ce-knativekafka") {
+            headers.push(line.to_owned());
         }
     }
+    headers.sort();
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((id, String::from_utf8(body).ok()?))
+    Some(Seen { headers, body })
 }
