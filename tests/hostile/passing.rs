@@ -12,7 +12,7 @@ use crate::{
 /// The failures that pass, in groups that a load survives together.
 const GROUPS: [&str; 2] = [
     "html:0.05,error:0.02,cut:0.08,slow:0.1,delay:0.2,microseconds:1,seed:",
-    "empty:0.2,short:0.3,repeat:0.2,shuffle:0.3,duplicate:0.3,foreign:0.15,open:0.5,seed:",
+    "empty:0.1,short:0.2,repeat:0.1,shuffle:0.3,duplicate:0.3,foreign:0.05,open:0.5,seed:",
 ];
 
 fn request(folder: &Folder) -> String {

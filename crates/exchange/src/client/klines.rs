@@ -18,7 +18,7 @@ const PAGE: u64 = 1_000;
 const DOUBTS: u32 = 2;
 
 /// Answers in a row that bring nothing new before the exchange is given up.
-const MOST_STALLS: u32 = 8;
+const MOST_STALLS: u32 = 16;
 
 impl Client {
     /// Reads all closed bars of `symbol` that open in `range`, which may hold 1,000 at most and may lie in the future.

@@ -15,11 +15,11 @@ use crate::Error;
 /// The most rows of one page.
 const PAGE: u32 = 1_000;
 
-/// How often the exchange has to say that there is nothing, where no trade can prove it.
+/// How often in a row the exchange has to say that there is nothing, and to show it.
 const DOUBTS: u32 = 3;
 
 /// Answers in a row that bring nothing new before the exchange is given up.
-const MOST_STALLS: u32 = 8;
+const MOST_STALLS: u32 = 16;
 
 impl Client {
     /// Finds the id of the first aggregate trade in `range`, if there is one.
@@ -29,7 +29,7 @@ impl Client {
     pub async fn first_agg_trade(&self, symbol: &Symbol, range: TimeRange) -> Result<Option<i64>, Error> {
         self.greet(symbol).await?;
         let (from, to) = (range.from(), range.to());
-        let mut doubts = DOUBTS;
+        let mut emptiness = 0;
         for _ in 0..MOST_STALLS {
             let page = self.agg_trade_rows(symbol, &format!("startTime={from}&endTime={}&limit=1", to - 1)).await?;
             let was_empty = page.is_empty();
@@ -45,15 +45,12 @@ impl Client {
                 }
                 continue;
             }
-            let is_true = if let Some(row) = next.iter().min_by_key(|row| row.id) {
-                row.time >= to && self.is_first(symbol, row.id, from).await?
-            } else {
-                doubts -= 1;
-                let newest = self.agg_trade_rows(symbol, "limit=1").await?;
-                doubts == 0 && newest.iter().all(|row| row.time < from)
+            let is_before = match next.iter().min_by_key(|row| row.id) {
+                Some(row) => row.time >= to && self.is_first(symbol, row.id, from).await?,
+                None => self.agg_trade_rows(symbol, "limit=1").await?.iter().all(|row| row.time < from),
             };
-            doubts = doubts.max(1);
-            if was_empty && is_true {
+            emptiness = if was_empty && is_before { emptiness + 1 } else { 0 };
+            if emptiness >= DOUBTS {
                 return Ok(None);
             }
         }
@@ -70,16 +67,18 @@ impl Client {
         self.greet(symbol).await?;
         let read_at = self.time().await?;
         let mut block = Block::new(from_id, limit.clamp(1, PAGE));
-        let mut stalls = 0;
+        let (mut stalls, mut emptiness) = (0, 0);
         while block.cursor < block.end {
             let query = format!("fromId={}&limit={}", block.cursor, block.end - block.cursor);
             let page = self.agg_trade_rows(symbol, &query).await?;
             let was_empty = page.is_empty();
-            if block.take(page) {
-                stalls = 0;
+            if self.is_next(symbol, block.cursor, &page).await? && block.take(page) {
+                (stalls, emptiness) = (0, 0);
                 continue;
             }
-            if was_empty && self.has_no_trade_from(symbol, block.cursor, stalls).await? {
+            let is_empty = was_empty && self.has_no_trade_from(symbol, block.cursor).await?;
+            emptiness = if is_empty { emptiness + 1 } else { 0 };
+            if emptiness >= DOUBTS {
                 break;
             }
             stalls += 1;
@@ -96,19 +95,27 @@ impl Client {
     /// Whether the trade before `id` happened before `from`: an answer that was meant for another question would show
     /// some trade of the range, but not its first.
     async fn is_first(&self, symbol: &Symbol, id: i64, from: Millis) -> Result<bool, Error> {
-        let before = id.saturating_sub(1).max(0);
-        let page = self.agg_trade_rows(symbol, &format!("fromId={before}&limit=1")).await?;
+        let before = id - 1;
+        let page = self.agg_trade_rows(symbol, &format!("fromId={}&limit=2", before.max(0))).await?;
         let is_there = page.iter().any(|row| row.id == before && row.time < from);
-        Ok(is_there || page.iter().map(|row| row.id).min() == Some(id))
+        Ok(is_there || are(&page, id, id + 1) || (id == 0 && page.iter().any(|row| row.id == 0)))
     }
 
-    /// Whether an empty page told the truth: the newest trade is the one before `id`, or, asked often enough, lies
-    /// somewhere before it.
-    async fn has_no_trade_from(&self, symbol: &Symbol, id: i64, stalls: u32) -> Result<bool, Error> {
+    /// Whether a page begins with the trade at the cursor, or else with the one that follows the trade before it: a
+    /// later beginning is more likely another page.
+    async fn is_next(&self, symbol: &Symbol, cursor: i64, page: &[AggTradeRow]) -> Result<bool, Error> {
+        let Some(first) = page.iter().map(|row| row.id).min().filter(|first| *first > cursor) else {
+            return Ok(true);
+        };
+        let before = cursor - 1;
+        let pair = self.agg_trade_rows(symbol, &format!("fromId={}&limit=2", before.max(0))).await?;
+        Ok(are(&pair, before, first))
+    }
+
+    /// Whether the newest trade lies before `id`, so that an empty page told the truth.
+    async fn has_no_trade_from(&self, symbol: &Symbol, id: i64) -> Result<bool, Error> {
         let newest = self.agg_trade_rows(symbol, "limit=1").await?;
-        let is_before = newest.iter().all(|row| row.id + 1 == id);
-        let is_believed = stalls + 1 >= DOUBTS && newest.iter().all(|row| row.id < id);
-        Ok(!newest.is_empty() && (is_before || is_believed))
+        Ok(!newest.is_empty() && newest.iter().all(|row| row.id < id))
     }
 
     async fn agg_trade_rows(&self, symbol: &Symbol, query: &str) -> Result<Vec<AggTradeRow>, Error> {
@@ -116,6 +123,12 @@ impl Client {
         let call = Call { target, weight: 4, largest: LARGEST_PAGE };
         self.get(&call, |body| sound::trades(rows::read_agg_trades(body)?)).await
     }
+}
+
+/// Whether an answer of two rows is these two: a page that was meant for another question holds others.
+fn are(rows: &[AggTradeRow], one: i64, next: i64) -> bool {
+    let holds = |id| rows.iter().any(|row| row.id == id);
+    holds(one) && holds(next) && rows.iter().all(|row| row.id == one || row.id == next)
 }
 
 fn only_others(request: String) -> Error {
@@ -128,27 +141,19 @@ struct Block {
     from: i64,
     end: i64,
     cursor: i64,
-    /// First id of the last page that began after the cursor.
-    doubted: Option<i64>,
     rows: BTreeMap<i64, Option<Trade>>,
 }
 
 impl Block {
     fn new(from: i64, limit: u32) -> Self {
-        Self { from, end: from.saturating_add(i64::from(limit)), cursor: from, doubted: None, rows: BTreeMap::new() }
+        Self { from, end: from.saturating_add(i64::from(limit)), cursor: from, rows: BTreeMap::new() }
     }
 
     /// Takes the rows of a page, in any order, and says whether it went beyond the cursor.
     ///
-    /// Ids follow each other, so a page that begins after the cursor is believed only when it comes again. A row after
-    /// the end then proves that the exchange has nothing more for this block.
+    /// A row after the end proves that the exchange has nothing more for this block.
     fn take(&mut self, page: Vec<AggTradeRow>) -> bool {
         let before = self.cursor;
-        let first = page.iter().map(|row| row.id).min().filter(|first| *first > self.cursor);
-        if first.is_some() && first != self.doubted {
-            self.doubted = first;
-            return false;
-        }
         for row in page {
             if row.id < self.from {
                 continue;
@@ -174,10 +179,7 @@ mod tests {
         assert!(block.take(vec![row(12), row(10), row(10)]));
         assert_eq!(block.cursor, 13);
         assert!(!block.take(vec![row(11)]));
-        assert!(!block.take(vec![row(17)]), "the ids from 13 to 16 are missing");
-        assert!(!block.take(vec![row(40)]), "now others are missing");
-        assert!(!block.take(vec![row(17)]));
-        assert!(block.take(vec![row(17)]), "the same again is believed");
+        assert!(block.take(vec![row(17)]));
         assert_eq!((block.cursor, block.rows.keys().copied().collect::<Vec<_>>()), (15, vec![10, 11, 12]));
     }
 }
