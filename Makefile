@@ -39,6 +39,7 @@ test: setup ## Run every test
 lint: setup $(DENY) ## Check format, lints, documentation and dependencies
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 	$(DENY) --log-level error --all-features check bans licenses sources
