@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How often everything that is refused is sent again to see whether something of it is kept.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 30;
 
 /// Sends every wrong framing.
 fn assert_framings(address: &str, path: &str) {
