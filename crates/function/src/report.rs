@@ -37,19 +37,16 @@ impl Context {
     /// The event of a report.
     ///
     /// Its id follows from the cause and from what is reported, not from when: the same progress of the same
-    /// delivery is the same event.
+    /// delivery is the same event. What it adds in `extra` is of one moment, and another moment's is another event.
     ///
     /// # Errors
     /// [`Error::Internal`] where the event cannot be built.
     pub fn report_event(&self, cause: &Event, report: &Report) -> Result<Event, Error> {
-        let id = hex(&digest(&[
-            cause.source(),
-            cause.id(),
-            self.name(),
-            report.status.as_str(),
-            report.batch.as_deref().unwrap_or_default(),
-            &report.records_written.to_string(),
-        ]));
+        let (records, extra) = (report.records_written.to_string(), report.extra.as_ref().map(ToString::to_string));
+        let batch = report.batch.as_deref().unwrap_or_default();
+        let mut parts = vec![cause.source(), cause.id(), self.name(), report.status.as_str(), batch, &records];
+        parts.extend(extra.as_deref());
+        let id = hex(&digest(&parts));
         let queue_id = report.queue_id.to_string();
         let mut extensions =
             vec![("partitionkey".to_owned(), queue_id.clone()), ("queueid".to_owned(), queue_id.clone())];

@@ -7,7 +7,7 @@ use streamforge_events::{Kline, Millis, TimeRange, Trade};
 /// # Errors
 /// Words for the sender, for the first row that is wrong.
 pub(crate) fn check_klines(rows: &[Kline]) -> Result<(), String> {
-    check(rows.iter().map(|kline| (kline.open_time, kline.close_time)))
+    check(rows.iter().map(|kline| (kline.open_time, closed(kline.open_time, kline.close_time))))
 }
 
 /// Checks that every trade happened in years that can be asked for.
@@ -16,6 +16,11 @@ pub(crate) fn check_klines(rows: &[Kline]) -> Result<(), String> {
 /// Words for the sender, for the first row that is wrong.
 pub(crate) fn check_trades(rows: &[Trade]) -> Result<(), String> {
     check(rows.iter().map(|trade| (trade.timestamp, trade.timestamp)))
+}
+
+/// A close time that nobody recorded is nought.
+fn closed(open_time: Millis, close_time: Millis) -> Millis {
+    if close_time == 0 { open_time } else { close_time }
 }
 
 fn check(times: impl Iterator<Item = (Millis, Millis)>) -> Result<(), String> {
@@ -28,6 +33,11 @@ fn check(times: impl Iterator<Item = (Millis, Millis)>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_close_time_that_nobody_recorded_is_no_fault() {
+        assert_eq!((closed(60_000, 0), closed(60_000, 119_999), closed(60_000, 1)), (60_000, 119_999, 1));
+    }
 
     #[test]
     fn times_that_nobody_can_ask_for_are_refused() {
