@@ -150,7 +150,7 @@ async fn ask() -> Vec<(&'static str, &'static [EventType])> {
     }
     let folder = tempfile::tempdir().expect("there is room for a store");
     let url = format!("sqlite://{}", folder.path().join("store.db").display());
-    let config = config(&[("STREAMFORGE_STORE_URL", &url)], &[]);
+    let config = config(&[("STREAMFORGE_STORE_URL", &url)], QueueManager::SETTINGS);
     let built = "the function is built from a sound configuration";
     let entries = vec![
         entry(&Connector::from_config(&config).await.expect(built)),
