@@ -5,8 +5,8 @@
 //! and rows to the workflow that asked for it; a batch that belongs to no workflow is stored without a report. Rows that
 //! the exchange states otherwise than before are counted, logged and named in that report.
 //!
-//! A row that can never be stored makes its whole batch a dead letter, and the workflow hears why. A store that does
-//! not answer is asked again by the broker.
+//! A batch that can never be stored, for its form or for one row, becomes a dead letter, and the workflow hears why and
+//! ends. A store that does not answer is asked again by the broker.
 
 mod report;
 mod restated;
@@ -18,9 +18,9 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use streamforge_events::{Event, EventType, KlineBatch, SeriesId, SeriesKind, TradeBatch, data, event_type};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
-use streamforge_store::Store;
+use streamforge_store::{BatchReport, Store};
 
-use report::{Stored, refusal, report};
+use report::{Stored, refusal, refused, report};
 pub use version::versioned;
 
 /// Writes batches into a store.
@@ -50,14 +50,22 @@ impl Connector {
         Ok(Self::new(store))
     }
 
+    async fn store(&self, event: &Event) -> Result<Stored, Error> {
+        match event_type(event)? {
+            EventType::KlinesLoaded => self.store_klines(data(event)?).await,
+            _ => self.store_trades(data(event)?).await,
+        }
+    }
+
     async fn store_klines(&self, batch: KlineBatch) -> Result<Stored, Error> {
-        let kind = format!("api_candles_{}", batch.interval);
+        let kind = report::klines(batch.interval);
         let series = SeriesId { symbol: batch.symbol.clone(), kind: SeriesKind::Klines(batch.interval) };
         times::check_klines(&batch.rows).map_err(Error::Invalid)?;
         let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
         let outcome = self.store.upsert_klines(&series, &rows).await.map_err(|error| answer(&error))?;
         let restated = restated::times(&outcome, rows.iter().map(|row| row.value.open_time));
-        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome, restated })
+        let stored = Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, restated };
+        self.settle(&outcome, stored)
     }
 
     async fn store_trades(&self, batch: TradeBatch) -> Result<Stored, Error> {
@@ -66,8 +74,15 @@ impl Connector {
         let rows = versioned(batch.read_at, batch.rows).map_err(Error::Invalid)?;
         let outcome = self.store.upsert_trades(&series, &rows).await.map_err(|error| answer(&error))?;
         let restated = restated::times(&outcome, rows.iter().map(|row| row.value.timestamp));
-        let kind = "api_trades".to_owned();
-        Ok(Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, outcome, restated })
+        let kind = report::TRADES.to_owned();
+        let stored = Stored { symbol: batch.symbol, kind, index: batch.batch, rows: rows.len() as u64, restated };
+        self.settle(&outcome, stored)
+    }
+
+    /// Tells what was restated, of a batch of which some rows were refused as well.
+    fn settle(&self, outcome: &BatchReport, stored: Stored) -> Result<Stored, Error> {
+        self.restated.tell(&stored);
+        refusal(outcome).map_or(Ok(stored), |reason| Err(Error::Unprocessable(reason)))
     }
 }
 
@@ -79,18 +94,17 @@ impl Function for Connector {
     }
 
     async fn handle(&self, event: Event, context: &Context) -> Result<Vec<Event>, Error> {
-        let stored = match event_type(&event)? {
-            EventType::KlinesLoaded => self.store_klines(data(&event)?).await?,
-            _ => self.store_trades(data(&event)?).await?,
-        };
-        self.restated.tell(&stored);
-        let refused = refusal(&stored.outcome);
-        let report = report(&event, &stored, refused.as_deref(), context)?;
-        let Some(reason) = refused else { return Ok(report.into_iter().collect()) };
-        if let Some(report) = report {
-            context.publish(report).await?;
+        match self.store(&event).await {
+            Ok(stored) => Ok(report(&event, &stored, context)?.into_iter().collect()),
+            Err(error) => {
+                if !error.is_retryable()
+                    && let Some(report) = refused(&event, &error.to_string(), context)?
+                {
+                    context.publish(report).await?;
+                }
+                Err(error)
+            }
         }
-        Err(Error::Unprocessable(reason))
     }
 
     fn register_metrics(&self, registry: &mut Registry) {

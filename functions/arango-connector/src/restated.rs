@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use streamforge_events::{Millis, rfc3339};
 use streamforge_store::{Applied, BatchReport};
 
-use crate::report::Stored;
+use crate::report::{self, Stored};
 
 /// Most times that a report or a line of the log names.
 const NAMED: usize = 10;
@@ -34,7 +34,7 @@ impl Metrics {
         if rows == 0 {
             return;
         }
-        let series = if stored.kind == "api_trades" { "trades" } else { "klines" };
+        let series = if stored.kind == report::TRADES { "trades" } else { "klines" };
         self.rows.get_or_create(&[("series", series)]).inc_by(rows as u64);
         let times: Vec<String> = stored.restated.iter().take(NAMED).map(|time| rfc3339(*time)).collect();
         let (symbol, kind, times) = (&stored.symbol, &stored.kind, times.join(" "));

@@ -186,25 +186,52 @@ async fn a_row_that_cannot_be_stored_makes_a_dead_letter_and_fails_the_task() {
 }
 
 #[tokio::test]
-async fn bad_events_are_refused() {
-    let stage = Stage::set().await;
+async fn a_batch_that_cannot_be_read_or_stored_is_refused_and_its_workflow_hears_why() {
     let mut bad_price = bar(0, "1.00", 7);
     bad_price[1] = json!("1e5");
-    for payload in [
-        json!({}),
-        json!([1, 2]),
-        klines(0, 1000, &[bad_price]),
-        klines(0, 1000, &[json!([0, "1"])]),
-        klines(0, -1, &[]),
-        json!({"symbol": "SHIB USDT", "interval": "1m", "batch": 0, "read_at": 0, "rows": []}),
+    let mut closes_early = bar(1, "1.00", 7);
+    closes_early[6] = json!(59_998);
+    let bad_symbol = json!({"symbol": "SHIB USDT", "interval": "1m", "batch": 4, "read_at": 0, "rows": []});
+    let whole = ("api_candles_1m", json!("SHIBUSDT"), json!("4"));
+    let nameless = ("api_candles", json!(null), json!(null));
+    for (payload, words, (kind, symbol, batch)) in [
+        (klines(4, 1000, &[bar(0, "1.00", 7), closes_early]), "rows[1]: time range", whole.clone()),
+        (klines(4, -1, &[]), "read_at -1", whole.clone()),
+        (klines(4, 1000, &[bad_price]), "1e5", whole.clone()),
+        (klines(4, 1000, &[json!([0, "1"])]), "invalid length 2", whole),
+        (bad_symbol, "SHIB USDT", ("api_candles_1m", json!(null), json!("4"))),
+        (json!({}), "missing field", nameless.clone()),
+        (json!([1, 2]), "expected a string", nameless),
     ] {
-        assert_eq!(stage.post(&event("klines", "bad", &payload)).await, 400, "{payload}");
+        let stage = Stage::set().await;
+        let answer = post_event(&stage.connector, &event("klines", "bad", &payload)).await;
+        assert_eq!((answer.status, answer.reason.as_str()), (400, "INVALID_EVENT"), "{payload}");
+        let [report] = &stage.reports()[..] else { panic!("one report for {payload}") };
+        let told = report["error_message"].as_str().unwrap();
+        assert!(told.contains(words), "{told}");
+        let expected = json!({
+            "queue_id": QUEUE_ID, "producer": "arango-connector__a1b2c3", "type": kind, "status": "error",
+            "message": told, "error_message": told, "records_written": 0, "finished": true,
+            "timestamp": 1_722_500_125.456, "task": "task-7", "attempt": 2,
+        });
+        let mut rest = report.clone();
+        let named = ["symbol", "batch"].map(|name| rest.as_object_mut().unwrap().remove(name).unwrap_or_default());
+        assert_eq!((rest, named), (expected, [symbol, batch]));
+        assert!(stage.klines().await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_is_no_batch_of_a_workflow_is_refused_without_a_report() {
+    let stage = Stage::set().await;
     let mut stop = serde_json::to_value(event("klines", "bad", &json!({}))).unwrap();
     stop["type"] = json!("io.streamforge.control.start.v1");
     assert_eq!(stage.post(&serde_json::from_value(stop).unwrap()).await, 422);
     let oversized = klines(0, 1000, &vec![bar(0, &"1".repeat(20), 7); 20_000]);
     assert_eq!(stage.post(&event("klines", "oversized", &oversized)).await, 413);
+    let mut stray = serde_json::to_value(event("klines", "stray", &klines(0, -1, &[]))).unwrap();
+    stray.as_object_mut().unwrap().remove("queueid");
+    assert_eq!(stage.post(&serde_json::from_value(stray).unwrap()).await, 400);
     assert_eq!((stage.klines().await.len(), stage.reports().len()), (0, 0));
 }
 
