@@ -27,7 +27,11 @@ use crate::{assert_finds, assert_sound, tree::Tree};
 const ANSWERED_BY_HOST: [EventType; 2] = [EventType::ControlStop, EventType::ControlPing];
 
 /// Types that no function reads, and who does.
-const READ_ELSEWHERE: [(EventType, &str); 1] = [(EventType::WorkflowFinished, "the live feeds of the API")];
+const READ_ELSEWHERE: [(EventType, &str); 3] = [
+    (EventType::WorkflowFinished, "the live feeds of the API"),
+    (EventType::ModelTrained, "the live feeds of the API"),
+    (EventType::PredictionMade, "the live feeds of the API"),
+];
 
 #[test]
 fn every_event_comes_to_a_function_that_accepts_it() {

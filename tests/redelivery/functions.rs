@@ -71,7 +71,7 @@ impl Functions {
         let function = match event_type(event).unwrap() {
             EventType::ControlStart | EventType::ControlStop => extension(event, "target").unwrap(),
             EventType::KlinesLoaded | EventType::TradesLoaded => Connector::NAME.to_owned(),
-            EventType::WorkflowFinished => return Vec::new(),
+            EventType::WorkflowFinished | EventType::ModelTrained | EventType::PredictionMade => return Vec::new(),
             _ => QueueManager::NAME.to_owned(),
         };
         let answer = post_event(&self.routers[function.as_str()], event).await;

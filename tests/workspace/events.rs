@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use streamforge_events::{ControlCommand, EventType, KlineBatch, Report, TradeBatch, WorkflowRequest};
+use streamforge_events::{
+    ControlCommand, EventType, KlineBatch, ModelTrained, PredictionBatch, Report, TradeBatch, WorkflowRequest,
+};
 
 use crate::{
     assert_none,
@@ -75,6 +77,8 @@ fn example(section: &str, kind: EventType) -> Result<Value, String> {
         EventType::QueueReported => same::<Report>(&value)?,
         EventType::KlinesLoaded => same::<KlineBatch>(&value)?,
         EventType::TradesLoaded => same::<TradeBatch>(&value)?,
+        EventType::ModelTrained => same::<ModelTrained>(&value)?,
+        EventType::PredictionMade => same::<PredictionBatch>(&value)?,
         EventType::WorkflowOverdue | EventType::WorkflowFinished => {}
     }
     Ok(value)

@@ -22,6 +22,27 @@ pub enum Error {
     /// The queue id is empty, too long or holds other characters than those we write.
     #[error("queue id `{0}` is not valid")]
     QueueId(String),
+    /// The model's name could leave its place in a store of objects, or no file could bear it.
+    #[error(
+        "model name `{0}` is not valid: 1 to 100 bytes of letters, digits, `-`, `_` and `.`, not beginning with a point"
+    )]
+    ModelName(String),
+    /// The model's version could leave its place in a store of objects, or no file could bear it.
+    #[error(
+        "model version `{0}` is not valid: 1 to 100 bytes of letters, digits, `-`, `_` and `.`, not beginning with a \
+         point, not `latest`"
+    )]
+    ModelVersion(String),
+    /// The prediction is none that a model can have made.
+    #[error("prediction for `{symbol}` at {open_time} is not valid: {reason}")]
+    Prediction {
+        /// Whose prediction.
+        symbol: String,
+        /// Open time of the bar after which it was made.
+        open_time: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The decimal is not plain digits with at most one point, or has more than 28 digits.
     #[error("decimal `{0}` is not valid: plain digits with at most one point, 28 digits at most")]
     Decimal(String),

@@ -25,11 +25,15 @@ pub enum EventType {
     KlinesLoaded,
     /// A batch of trades has been read from the exchange.
     TradesLoaded,
+    /// A version of a model has been trained and published.
+    ModelTrained,
+    /// A batch of predictions has been made and stored.
+    PredictionMade,
 }
 
 impl EventType {
     /// All event types.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::WorkflowRequested,
         Self::WorkflowOverdue,
         Self::WorkflowFinished,
@@ -39,6 +43,8 @@ impl EventType {
         Self::QueueReported,
         Self::KlinesLoaded,
         Self::TradesLoaded,
+        Self::ModelTrained,
+        Self::PredictionMade,
     ];
 
     /// The `type` attribute.
@@ -54,6 +60,8 @@ impl EventType {
             Self::QueueReported => "io.streamforge.queue.reported.v1",
             Self::KlinesLoaded => "io.streamforge.klines.loaded.v1",
             Self::TradesLoaded => "io.streamforge.trades.loaded.v1",
+            Self::ModelTrained => "io.streamforge.model.trained.v1",
+            Self::PredictionMade => "io.streamforge.prediction.made.v1",
         }
     }
 
@@ -74,8 +82,8 @@ impl EventType {
         match self {
             Self::WorkflowRequested | Self::WorkflowOverdue => Topic::Workflows,
             Self::ControlStart | Self::ControlStop | Self::ControlPing => Topic::QueueControl,
-            Self::QueueReported | Self::WorkflowFinished => Topic::QueueEvents,
-            Self::KlinesLoaded | Self::TradesLoaded => Topic::MarketData,
+            Self::QueueReported | Self::WorkflowFinished | Self::ModelTrained => Topic::QueueEvents,
+            Self::KlinesLoaded | Self::TradesLoaded | Self::PredictionMade => Topic::MarketData,
         }
     }
 }
@@ -93,9 +101,9 @@ pub enum Topic {
     Workflows,
     /// Commands, written by the queue manager alone.
     QueueControl,
-    /// Telemetry of every worker, and the ends of workflows.
+    /// Telemetry of every worker, trained models, and the ends of workflows.
     QueueEvents,
-    /// Batches of records.
+    /// Batches of records and of predictions.
     MarketData,
 }
 
