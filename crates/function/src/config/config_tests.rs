@@ -17,6 +17,7 @@ fn an_empty_environment_gives_the_defaults() {
     assert_eq!(config.deadline, Duration::from_mins(5));
     assert_eq!(config.exchange_url(), "https://api.binance.com");
     assert_eq!(config.store_url(), Err(ConfigError::Missing("STREAMFORGE_STORE_URL")));
+    assert_eq!(config.objects_url(), Err(ConfigError::Missing("STREAMFORGE_OBJECTS_URL")));
     assert!(!config.parent_is_stdin);
 }
 
@@ -27,6 +28,7 @@ fn given_values_win_and_empty_ones_count_as_not_set() {
             ("PORT", "0"),
             ("STREAMFORGE_DEADLINE", "250ms"),
             ("STREAMFORGE_STORE_URL", "sqlite:///tmp/store.db"),
+            ("STREAMFORGE_OBJECTS_URL", "file:///tmp/objects"),
             ("STREAMFORGE_BODY_LIMIT", ""),
             ("STREAMFORGE_PARENT", "stdin"),
             ("BINANCE_API_URL", "http://127.0.0.1:9/"),
@@ -38,6 +40,7 @@ fn given_values_win_and_empty_ones_count_as_not_set() {
     assert_eq!((config.port, config.body_limit, config.parent_is_stdin), (0, 1 << 20, true));
     assert_eq!(config.deadline, Duration::from_millis(250));
     assert_eq!(config.store_url(), Ok("sqlite:///tmp/store.db"));
+    assert_eq!(config.objects_url(), Ok("file:///tmp/objects"));
     assert_eq!(config.exchange_url(), "http://127.0.0.1:9");
 }
 

@@ -141,6 +141,14 @@ impl Config {
         self.setting("STREAMFORGE_STORE_URL").ok_or(ConfigError::Missing("STREAMFORGE_STORE_URL"))
     }
 
+    /// URL of the objects, such as models.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] where `STREAMFORGE_OBJECTS_URL` is not set.
+    pub fn objects_url(&self) -> Result<&str, ConfigError> {
+        self.setting("STREAMFORGE_OBJECTS_URL").ok_or(ConfigError::Missing("STREAMFORGE_OBJECTS_URL"))
+    }
+
     /// URL of the exchange's REST API, without a slash at the end.
     #[must_use]
     pub fn exchange_url(&self) -> &str {

@@ -26,6 +26,12 @@ pub const VARIABLES: &[Setting] = &[
     ),
     setting("STREAMFORGE_NAMESPACE", "name", Some("streamforge"), "namespace of the Brokers"),
     setting("STREAMFORGE_STORE_URL", "URL", None, "store, e.g. `sqlite:///var/lib/streamforge/store.db`"),
+    setting(
+        "STREAMFORGE_OBJECTS_URL",
+        "URL",
+        None,
+        "objects such as models, e.g. `file:///var/lib/streamforge/objects`",
+    ),
     setting("BINANCE_API_URL", "URL", Some("https://api.binance.com"), "exchange's REST API"),
     setting("STREAMFORGE_BODY_LIMIT", "bytes", Some("1048576"), "largest request body; a larger one is answered 413"),
     setting("STREAMFORGE_DEADLINE", "duration", Some("300s"), "longest time for one event; over it the answer is 503"),

@@ -62,6 +62,18 @@ impl DataFolder {
         format!("sqlite://{}", self.store().display())
     }
 
+    /// Returns the folder of the objects, such as models.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    /// Returns the URL of the objects, as workers get it.
+    #[must_use]
+    pub fn objects_url(&self) -> String {
+        format!("file://{}", self.objects().display())
+    }
+
     /// Returns the log file of a function's workers.
     #[must_use]
     pub fn worker_log(&self, function: &str) -> PathBuf {

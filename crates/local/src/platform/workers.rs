@@ -77,6 +77,7 @@ impl Workers<'_> {
             set("STREAMFORGE_INGRESS_URL", &self.ingress_url),
             set("STREAMFORGE_NAMESPACE", &function.service.namespace),
             set("STREAMFORGE_STORE_URL", &self.folder.store_url()),
+            set("STREAMFORGE_OBJECTS_URL", &self.folder.objects_url()),
             set("BINANCE_API_URL", &self.exchange_url),
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
