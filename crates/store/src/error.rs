@@ -46,6 +46,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The lease is none that could be held.
+    #[error("lease of `{key}` is not valid: {reason}")]
+    Lease {
+        /// The key as it was given.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The object's key is not allowed.
     #[error("object key `{key}` is not valid: {reason}")]
     ObjectKey {
@@ -121,7 +129,9 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::DiskFull { .. } | Self::Busy { .. } | Self::File { .. } | Self::Database { .. } => Class::Retryable,
-            Self::Kind { .. } | Self::Cursor(_) | Self::Graph { .. } | Self::ObjectKey { .. } => Class::Rejected,
+            Self::Kind { .. } | Self::Cursor(_) | Self::Graph { .. } | Self::Lease { .. } | Self::ObjectKey { .. } => {
+                Class::Rejected
+            }
             Self::Url { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Closed => Class::Fatal,
         }
     }

@@ -8,8 +8,10 @@ pub mod contract;
 mod error;
 mod folder;
 mod graph;
+mod lease;
 mod object;
 mod open;
+mod prediction;
 mod series;
 mod sqlite;
 mod survivors;
@@ -18,8 +20,10 @@ mod workflow;
 pub use error::{Cause, Class, Error};
 pub use folder::FolderObjects;
 pub use graph::{Edge, GraphDocument, GraphStore, GraphSummary, Hop, Node};
+pub use lease::{Fence, LeaseOutcome, LeaseStore};
 pub use object::{ObjectStore, check_object_key};
 pub use open::{Store, open};
+pub use prediction::{PredictionQuery, PredictionStore};
 pub use series::{
     Applied, BatchCounts, BatchReport, Coverage, Gap, KlineColumns, MAX_VERSION, Reject, SeriesStore, Versioned,
 };

@@ -2,12 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{Error, GraphStore, SeriesStore, SqliteStore, WorkflowStore};
+use crate::{Error, GraphStore, LeaseStore, PredictionStore, SeriesStore, SqliteStore, WorkflowStore};
 
-/// Series, workflow documents and graphs in one place.
-pub trait Store: SeriesStore + WorkflowStore + GraphStore {}
+/// Series, workflow documents, graphs, predictions and leases in one place.
+pub trait Store: SeriesStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore {}
 
-impl<T: SeriesStore + WorkflowStore + GraphStore> Store for T {}
+impl<T: SeriesStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore> Store for T {}
 
 /// Opens the store of a URL such as `sqlite:///var/lib/streamforge/store.db`, and creates it if it is not there.
 ///

@@ -1,7 +1,7 @@
 //! Series of klines and trades: versioned batches in, half-open ranges out.
 
 use async_trait::async_trait;
-use streamforge_events::{Kline, Millis, SeriesId, TimeRange, Trade};
+use streamforge_events::{Error as EventError, Kline, Millis, SeriesId, TimeRange, Trade};
 
 use crate::Error;
 
@@ -45,6 +45,9 @@ pub enum Reject {
         /// Its value.
         value: u64,
     },
+    /// The prediction is none that a model can have made.
+    #[error(transparent)]
+    Prediction(EventError),
 }
 
 /// What became of each row of a batch, in the order of the batch.

@@ -5,8 +5,10 @@
 #![expect(clippy::missing_errors_doc, reason = "a failure of the store fails the test")]
 
 pub mod graphs;
+pub mod leases;
 pub mod loaded;
 pub mod objects;
+pub mod predictions;
 mod samples;
 pub mod series;
 pub mod versions;
@@ -43,6 +45,11 @@ macro_rules! store_contract {
             graphs: graph_is_read_as_it_was_put, older_graph_does_not_win, newest_graph_has_the_highest_version,
                 contradictory_graph_is_refused, walk_is_breadth_first, walk_of_a_cycle_ends,
                 unknown_graph_or_symbol_is_none;
+            predictions: prediction_is_read_as_it_was_put, newer_prediction_wins, impossible_prediction_is_rejected,
+                query_selects_predictions, prediction_pages_join;
+            leases: second_caller_is_told_of_the_first, lease_ends_by_itself, old_fence_is_kept_out,
+                late_renewal_wins_if_nobody_came, released_lease_is_free, done_work_is_never_given_out,
+                racing_callers_get_one_lease, clock_set_back_ends_a_lease_in_time, impossible_lease_is_refused;
         }
     };
     ($backend:expr, $($module:ident: $($name:ident),+;)+) => {

@@ -1,7 +1,10 @@
 //! Records that the suite stores.
 
+use std::num::NonZeroU32;
+
 use streamforge_events::{
-    Decimal, Error as EventError, Interval, Kline, Millis, QueueId, SeriesId, SeriesKind, Symbol, TimeRange, Trade,
+    Decimal, Error as EventError, Interval, Kline, Millis, Prediction, QueueId, SeriesId, SeriesKind, Split, Symbol,
+    TimeRange, Trade,
 };
 
 use crate::{Edge, GraphDocument, Node, Versioned, WorkflowDocument};
@@ -100,6 +103,21 @@ pub(super) fn graph(id: &str, version: u64, pairs: &[(&str, &str)]) -> GraphDocu
         parameters: serde_json::json!({"threshold": 0.5}),
         nodes: ["F", "E", "D", "C", "B", "A"].into_iter().map(node).collect(),
         edges: pairs.iter().map(edge).collect(),
+    }
+}
+
+/// A prediction with numbers that no decimal has.
+pub(super) fn prediction(name: &str, open_time: Millis) -> Prediction {
+    Prediction {
+        model: sound("gnn_ü".parse()),
+        version: sound("1".parse()),
+        symbol: symbol(name),
+        interval: Interval::M15,
+        open_time,
+        horizon: NonZeroU32::MIN.saturating_add(15),
+        volatility: 0.1 + 0.2,
+        probabilities: [1.0 / 3.0, 0.5, 1.0 / 6.0].into(),
+        split: Split::Live,
     }
 }
 

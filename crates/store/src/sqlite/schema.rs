@@ -12,10 +12,14 @@ use crate::Error;
 
 /// Marks the file as a store (`SFst`), so that another `SQLite` file given by mistake is refused.
 const APPLICATION_ID: i64 = 0x5346_7374;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The oldest version that can be brought up to date.
+const OLDEST: i64 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CACHED_STATEMENTS: usize = 64;
 
+/// The tables of version 1.
+///
 /// Decimals are kept as text, so that every digit and the scale survive. `interval` is empty for trades.
 const TABLES: &str = "
     CREATE TABLE series (
@@ -109,6 +113,38 @@ const TABLES: &str = "
     CREATE INDEX graph_edges_to ON graph_edges (graph_id, to_symbol);
 ";
 
+/// What version 2 added.
+const ADDED_BY_2: &str = "
+    CREATE TABLE IF NOT EXISTS prediction_series (
+        id INTEGER PRIMARY KEY,
+        model TEXT NOT NULL,
+        model_version TEXT NOT NULL,
+        split TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        interval TEXT NOT NULL,
+        horizon INTEGER NOT NULL,
+        UNIQUE (model, model_version, split, symbol, interval, horizon)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS predictions (
+        series_id INTEGER NOT NULL REFERENCES prediction_series (id),
+        open_time INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        volatility REAL NOT NULL,
+        down REAL NOT NULL,
+        sideways REAL NOT NULL,
+        up REAL NOT NULL,
+        PRIMARY KEY (series_id, open_time)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS leases (
+        key TEXT PRIMARY KEY,
+        fence INTEGER NOT NULL,
+        holder TEXT,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        done INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// Opens the store for writing and creates its file and tables where there are none.
 ///
 /// The caller holds the turn, since the switch to WAL does not wait for locks.
@@ -145,7 +181,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     if !fresh && application != APPLICATION_ID {
         return Err(Failure::Damaged("it holds tables of another program".to_owned()));
     }
-    if !fresh && version != VERSION {
+    if !fresh && !(OLDEST..=VERSION).contains(&version) {
         return Err(Failure::Refused(Error::Schema { path: path.to_owned(), found: version, known: VERSION }));
     }
     if fresh {
@@ -156,10 +192,13 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     // In WAL mode only FULL has the log on the disk when a commit returns:
     // https://sqlite.org/pragma.html#pragma_synchronous
     connection.pragma_update(None, "synchronous", "full")?;
-    if fresh {
+    if version != VERSION {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        if fresh {
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+        transaction.execute_batch(ADDED_BY_2)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }

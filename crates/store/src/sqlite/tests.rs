@@ -8,7 +8,9 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{Applied, Class, SeriesStore, Versioned, open};
+use crate::{
+    Applied, Class, Fence, LeaseOutcome, LeaseStore, PredictionQuery, PredictionStore, SeriesStore, Versioned, open,
+};
 
 const MINUTE: i64 = 60_000;
 
@@ -70,8 +72,28 @@ async fn newer_schema_is_refused() {
     drop(SqliteStore::open(&path).await.unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refusal(&path).await;
-    assert!(matches!(error, Error::Schema { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, Error::Schema { found: 99, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("99"));
+}
+
+#[tokio::test]
+async fn store_of_version_1_is_brought_up_to_date_and_keeps_its_rows() {
+    let (_folder, path) = place();
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.upsert_klines(&series(), &rows(0, 10)).await.unwrap();
+    drop(store);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE predictions; DROP TABLE prediction_series; DROP TABLE leases").unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    drop(old);
+    for fence in 1..3 {
+        let store = SqliteStore::open(&path).await.unwrap();
+        let now = i64::try_from(fence).unwrap();
+        let outcome = store.acquire("work", "me", now, now + 1).await.unwrap();
+        assert_eq!(outcome, LeaseOutcome::Acquired(Fence::new(fence)));
+        assert_eq!(store.read_predictions(&PredictionQuery::default(), None, 1).await.unwrap(), []);
+        assert_eq!(store.coverage(&series(), None).await.unwrap().rows, 10);
+    }
 }
 
 #[tokio::test]
