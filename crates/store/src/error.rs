@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use streamforge_events::{ModelName, ModelVersion};
+
 /// What lies beneath an error; shared, because one failed transaction answers several callers.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -61,6 +63,37 @@ pub enum Error {
         key: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// The card says too little to publish a model under it.
+    #[error("card of the model is not valid: {0}")]
+    Card(String),
+    /// There is no such model, or no such version of it.
+    #[error("{} is not in the registry", shown_model(name, version.as_ref()))]
+    NoModel {
+        /// The model.
+        name: ModelName,
+        /// The version, if one was asked for.
+        version: Option<ModelVersion>,
+    },
+    /// A version never changes; whoever has other content has to give it another version.
+    #[error("model `{name}` version `{version}` is published already, with other content")]
+    ModelExists {
+        /// The model.
+        name: ModelName,
+        /// The version.
+        version: ModelVersion,
+    },
+    /// A version of a model is not what was published.
+    #[error("{} is damaged: {file} {reason}", shown_model(name, version.as_ref()))]
+    Model {
+        /// The model.
+        name: ModelName,
+        /// The version; none if it is the note of the latest one.
+        version: Option<ModelVersion>,
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        reason: String,
     },
     /// No space left: nothing of the failed write was kept, all that was acknowledged before is still there.
     #[error("disk full while writing {}: free some space, nothing accepted is lost", path.display())]
@@ -129,10 +162,17 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::DiskFull { .. } | Self::Busy { .. } | Self::File { .. } | Self::Database { .. } => Class::Retryable,
-            Self::Kind { .. } | Self::Cursor(_) | Self::Graph { .. } | Self::Lease { .. } | Self::ObjectKey { .. } => {
-                Class::Rejected
+            Self::Kind { .. }
+            | Self::Cursor(_)
+            | Self::Graph { .. }
+            | Self::Lease { .. }
+            | Self::ObjectKey { .. }
+            | Self::Card(_)
+            | Self::NoModel { .. }
+            | Self::ModelExists { .. } => Class::Rejected,
+            Self::Model { .. } | Self::Url { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Closed => {
+                Class::Fatal
             }
-            Self::Url { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Closed => Class::Fatal,
         }
     }
 
@@ -141,4 +181,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         self.class() == Class::Retryable
     }
+}
+
+fn shown_model(name: &ModelName, version: Option<&ModelVersion>) -> String {
+    version.map_or_else(|| format!("model `{name}`"), |version| format!("model `{name}` version `{version}`"))
 }

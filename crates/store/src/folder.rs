@@ -1,6 +1,7 @@
 //! Objects as files below a folder: a reader sees an object whole or not at all, also after a crash.
 
 use std::{
+    convert::Infallible,
     fs::{self, File},
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
@@ -13,10 +14,13 @@ use std::{
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
-use crate::{Error, ObjectStore, check_object_key};
+use crate::{Error, ObjectStore, ObjectSwap, check_object_key};
 
 /// Where objects are written before they get their name. No key can begin with a point.
 const INCOMING: &str = ".incoming";
+
+/// Whoever gives or takes a name holds the lock of this file; the system releases it when a process dies.
+const LOCK: &str = ".lock";
 
 /// Objects in a local folder, which several processes may share.
 pub struct FolderObjects {
@@ -45,18 +49,27 @@ impl ObjectStore for FolderObjects {
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), Error> {
         check_object_key(key)?;
         let (root, key) = (self.root.clone(), key.to_owned());
-        blocking(move || put(&root, &key, &bytes)).await
+        let always = |_: &Path| Ok(Ok::<(), Infallible>(()));
+        blocking(move || put(&root, &key, &bytes, always)).await.map(|_| ())
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         check_object_key(key)?;
         let path = self.root.join(key);
-        blocking(move || match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(file_error("read", &path, error)),
+        blocking(move || read(&path)).await
+    }
+
+    async fn compare_and_set(&self, key: &str, expected: Option<&[u8]>, bytes: Vec<u8>) -> Result<ObjectSwap, Error> {
+        check_object_key(key)?;
+        let (root, key, expected) = (self.root.clone(), key.to_owned(), expected.map(<[u8]>::to_vec));
+        blocking(move || {
+            put(&root, &key, &bytes, |path| {
+                let found = read(path)?;
+                Ok(if found == expected { Ok(()) } else { Err(found) })
+            })
         })
         .await
+        .map(|outcome| outcome.map_or_else(ObjectSwap::Lost, |()| ObjectSwap::Won))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
@@ -72,39 +85,81 @@ impl ObjectStore for FolderObjects {
 
     async fn delete(&self, key: &str) -> Result<bool, Error> {
         check_object_key(key)?;
-        let path = self.root.join(key);
-        blocking(move || match fs::symlink_metadata(&path) {
-            Ok(entry) if entry.is_dir() => Ok(false),
-            Ok(_) => {
-                fs::remove_file(&path).map_err(|error| file_error("delete", &path, error))?;
-                path.parent().map_or(Ok(()), sync_folder)?;
-                Ok(true)
+        let (root, path) = (self.root.clone(), self.root.join(key));
+        blocking(move || {
+            let _lock = lock(&root)?;
+            match fs::symlink_metadata(&path) {
+                Ok(entry) if entry.is_dir() => Ok(false),
+                Ok(_) => {
+                    fs::remove_file(&path).map_err(|error| file_error("delete", &path, error))?;
+                    path.parent().map_or(Ok(()), sync_folder)?;
+                    Ok(true)
+                }
+                Err(error) if is_absent(&error) => Ok(false),
+                Err(error) => Err(file_error("delete", &path, error)),
             }
-            Err(error) if is_absent(&error) => Ok(false),
-            Err(error) => Err(file_error("delete", &path, error)),
         })
         .await
     }
 }
 
-fn put(root: &Path, key: &str, bytes: &[u8]) -> Result<(), Error> {
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(file_error("read", path, error)),
+    }
+}
+
+/// Writes an object and gives it its name, unless `condition` objects; while that is asked, no name changes.
+fn put<T>(
+    root: &Path,
+    key: &str,
+    bytes: &[u8],
+    condition: impl FnOnce(&Path) -> Result<Result<(), T>, Error>,
+) -> Result<Result<(), T>, Error> {
     let path = root.join(key);
     create_folders(root, key)?;
     if path.is_dir() {
         return Err(Error::ObjectKey { key: key.to_owned(), reason: "it is the beginning of other keys" });
     }
     let (mut file, incoming) = create_incoming(root)?;
-    let written = file
+    let outcome = file
         .write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(|error| file_error("write", &incoming, error))
-        .and_then(|()| fs::rename(&incoming, &path).map_err(|error| file_error("write", &path, error)));
-    if written.is_err() {
-        // The failure to write is what the caller has to know; the remains are harmless.
+        .and_then(|()| give_name(root, &incoming, &path, condition));
+    if !matches!(outcome, Ok(Ok(()))) {
+        // The outcome is what the caller has to know; the remains are harmless.
         drop(fs::remove_file(&incoming));
     }
-    written?;
-    path.parent().map_or(Ok(()), sync_folder)
+    outcome
+}
+
+fn give_name<T>(
+    root: &Path,
+    incoming: &Path,
+    path: &Path,
+    condition: impl FnOnce(&Path) -> Result<Result<(), T>, Error>,
+) -> Result<Result<(), T>, Error> {
+    let _lock = lock(root)?;
+    if let Err(objection) = condition(path)? {
+        return Ok(Err(objection));
+    }
+    fs::rename(incoming, path).map_err(|error| file_error("write", path, error))?;
+    path.parent().map_or(Ok(()), sync_folder)?;
+    Ok(Ok(()))
+}
+
+/// Waits until no other task and no other process gives or takes a name, and keeps them waiting until it is dropped.
+fn lock(root: &Path) -> Result<File, Error> {
+    let path = root.join(LOCK);
+    let open = || {
+        let file = File::options().create(true).append(true).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    open().map_err(|error| file_error("lock", &path, error))
 }
 
 /// Creates a file that nobody else writes: neither another task nor another process, be it one that was killed.

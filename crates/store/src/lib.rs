@@ -1,4 +1,4 @@
-//! What is kept: series of klines and trades, workflow documents, graphs, and objects.
+//! What is kept: series of klines and trades, workflow documents, graphs, predictions, leases, objects and models.
 //!
 //! Every write is idempotent: the same call twice changes nothing, and an older version never replaces
 //! a newer one. The traits speak of series, documents and graphs; no query language passes through them.
@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod graph;
 mod lease;
+mod models;
 mod object;
 mod open;
 mod prediction;
@@ -21,8 +22,9 @@ pub use error::{Cause, Class, Error};
 pub use folder::FolderObjects;
 pub use graph::{Edge, GraphDocument, GraphStore, GraphSummary, Hop, Node};
 pub use lease::{Fence, LeaseOutcome, LeaseStore};
-pub use object::{ObjectStore, check_object_key};
-pub use open::{Store, open};
+pub use models::{FileSum, Model, ModelCard, ModelFile, ModelFiles, ModelManifest, ModelRegistry, Published};
+pub use object::{ObjectStore, ObjectSwap, check_object_key};
+pub use open::{Store, open, open_objects};
 pub use prediction::{PredictionQuery, PredictionStore};
 pub use series::{
     Applied, BatchCounts, BatchReport, Coverage, Gap, KlineColumns, MAX_VERSION, Reject, SeriesStore, Versioned,

@@ -4,6 +4,15 @@ use async_trait::async_trait;
 
 use crate::Error;
 
+/// What became of [`ObjectStore::compare_and_set`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectSwap {
+    /// The object has the new content.
+    Won,
+    /// The object had another content than the caller expected, this one; none if there is no object.
+    Lost(Option<Vec<u8>>),
+}
+
 /// Objects under keys; see [`check_object_key`] for what a key may be.
 #[async_trait]
 pub trait ObjectStore: Send + Sync {
@@ -18,6 +27,20 @@ pub trait ObjectStore: Send + Sync {
     /// # Errors
     /// [`Error::ObjectKey`] for a bad key, or a failure of the store.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Replaces the content of an object by another if it still is the one expected; with none expected, if there is
+    /// no object.
+    ///
+    /// Of several callers that expect the same one wins, also between processes. An object that was changed and
+    /// changed back is what it was. Meant for small objects. A store that tells contents apart by entity tags reads
+    /// the object, compares, and writes under the condition that its tag is still the one it read.
+    ///
+    /// # Errors
+    /// [`Error::ObjectKey`] for a bad key, or a failure of the store.
+    ///
+    /// # Source
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
+    async fn compare_and_set(&self, key: &str, expected: Option<&[u8]>, bytes: Vec<u8>) -> Result<ObjectSwap, Error>;
 
     /// The keys that begin with `prefix`, ascending.
     ///

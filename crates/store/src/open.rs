@@ -1,8 +1,10 @@
-//! Opening the store that a URL names.
+//! Opening the store, or the objects, that a URL names.
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{Error, GraphStore, LeaseStore, PredictionStore, SeriesStore, SqliteStore, WorkflowStore};
+use crate::{
+    Error, FolderObjects, GraphStore, LeaseStore, ObjectStore, PredictionStore, SeriesStore, SqliteStore, WorkflowStore,
+};
 
 /// Series, workflow documents, graphs, predictions and leases in one place.
 pub trait Store: SeriesStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore {}
@@ -18,6 +20,15 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, Error> {
     Ok(Arc::new(SqliteStore::open(&path).await?))
 }
 
+/// Opens the objects of a URL such as `file:///var/lib/streamforge/objects`, and creates the folder if it is not there.
+///
+/// # Errors
+/// [`Error::Url`] for a URL of another kind, or why the objects cannot be used.
+pub async fn open_objects(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    let path = folder_path(url)?;
+    Ok(Arc::new(FolderObjects::open(&path).await?))
+}
+
 fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
     let fail = |reason| Error::Url { url: without_password(url), reason };
     let path = url.strip_prefix("sqlite://").ok_or_else(|| fail("only `sqlite:///absolute/path` can be opened"))?;
@@ -27,10 +38,23 @@ fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
     if path.ends_with('/') {
         return Err(fail("the path must name a file"));
     }
-    if path.contains('\0') {
-        return Err(fail("the path must not contain a zero byte"));
+    without_zero(path).ok_or_else(|| fail("the path must not contain a zero byte"))
+}
+
+fn folder_path(url: &str) -> Result<PathBuf, Error> {
+    let fail = |reason| Error::Url { url: without_password(url), reason };
+    let path = url.strip_prefix("file://").ok_or_else(|| fail("only `file:///absolute/path` can be opened"))?;
+    if !path.starts_with('/') {
+        return Err(fail("the path must be absolute, as in `file:///absolute/path`"));
     }
-    Ok(PathBuf::from(path))
+    if path.trim_matches('/').is_empty() {
+        return Err(fail("the path must name a folder"));
+    }
+    without_zero(path).ok_or_else(|| fail("the path must not contain a zero byte"))
+}
+
+fn without_zero(path: &str) -> Option<PathBuf> {
+    (!path.contains('\0')).then(|| PathBuf::from(path))
 }
 
 /// Error texts end up in logs; what stands between `://` and `@` may be a password.
@@ -48,6 +72,19 @@ mod tests {
     #[test]
     fn path_is_taken_as_it_stands() {
         assert_eq!(sqlite_path("sqlite:///data/a b%20/store.db").unwrap(), PathBuf::from("/data/a b%20/store.db"));
+    }
+
+    #[tokio::test]
+    async fn objects_are_opened_where_their_url_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}/a b%20/objects", folder.path().display());
+        open_objects(&url).await.unwrap().put("a/b", vec![1]).await.unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a b%20/objects/a/b")).unwrap(), [1]);
+        for url in ["", "/data", "file://", "file:///", "file://data", "file:///a\0", "s3://u:secret@host/bucket"] {
+            let error = open_objects(url).await.err().unwrap();
+            assert!(matches!(error, Error::Url { .. }), "{url}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 
     #[test]

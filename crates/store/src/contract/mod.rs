@@ -7,6 +7,7 @@
 pub mod graphs;
 pub mod leases;
 pub mod loaded;
+pub mod models;
 pub mod objects;
 pub mod predictions;
 mod samples;

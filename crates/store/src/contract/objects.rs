@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio::task::JoinSet;
 
-use crate::{Error, ObjectStore};
+use crate::{Error, ObjectStore, ObjectSwap};
 
 /// A place for one store of objects, empty at first.
 pub trait ObjectBackend: Send + Sync {
@@ -18,7 +18,13 @@ macro_rules! object_contract {
     ($backend:expr) => {
         $crate::store_contract! { $backend,
             objects: object_is_read_as_it_was_put, list_selects_by_prefix, deleted_object_is_gone,
-                bad_keys_are_refused, object_is_never_seen_in_part;
+                bad_keys_are_refused, object_is_never_seen_in_part,
+                lost_swap_shows_the_current_object, racing_swaps_each_count_once;
+            models: version_is_read_as_it_was_published, version_never_changes, racing_contents_leave_one_whole,
+                newer_of_racing_versions_is_latest, promoted_version_stays_latest, half_written_version_is_not_seen,
+                publishing_again_finishes_what_was_begun, damaged_file_is_named,
+                damaged_note_of_the_latest_is_replaced, old_versions_are_dropped_by_count, ten_old_versions_are_kept,
+                interrupted_drop_is_finished, latest_is_always_whole, unfit_card_is_refused, models_are_kept_apart;
         }
     };
 }
@@ -74,8 +80,12 @@ pub async fn deleted_object_is_gone(backend: &impl ObjectBackend) -> Result<(), 
 pub async fn bad_keys_are_refused(backend: &impl ObjectBackend) -> Result<(), Error> {
     let store = backend.open().await?;
     for key in ["", "/etc/x", "..", "../x", "a/../../x", "a//b", "a/", "a\0b", "a\nb", ".hidden", "a\\b"] {
-        for refused in [store.put(key, vec![1]).await.err(), store.get(key).await.err(), store.delete(key).await.err()]
-        {
+        for refused in [
+            store.put(key, vec![1]).await.err(),
+            store.get(key).await.err(),
+            store.delete(key).await.err(),
+            store.compare_and_set(key, None, vec![1]).await.err(),
+        ] {
             assert!(matches!(refused, Some(Error::ObjectKey { .. })), "{key:?}: {refused:?}");
         }
     }
@@ -104,4 +114,55 @@ pub async fn object_is_never_seen_in_part(backend: &impl ObjectBackend) -> Resul
     }
     assert_eq!(backend.open().await?.list("").await?, ["x"]);
     Ok(())
+}
+
+/// Who expects another content than there is changes nothing and is shown what there is.
+pub async fn lost_swap_shows_the_current_object(backend: &impl ObjectBackend) -> Result<(), Error> {
+    let store = backend.open().await?;
+    let key = "models/ü/latest";
+    assert_eq!(store.compare_and_set(key, Some(b"a"), b"x".to_vec()).await?, ObjectSwap::Lost(None));
+    assert_eq!(store.get(key).await?, None);
+    assert_eq!(store.compare_and_set(key, None, b"a".to_vec()).await?, ObjectSwap::Won);
+    for expected in [None, Some(&b"b"[..]), Some(b""), Some(b"aa")] {
+        let lost = backend.open().await?.compare_and_set(key, expected, b"x".to_vec()).await?;
+        assert_eq!(lost, ObjectSwap::Lost(Some(b"a".to_vec())));
+    }
+    assert_eq!(store.compare_and_set(key, Some(b"a"), Vec::new()).await?, ObjectSwap::Won);
+    assert_eq!(store.compare_and_set(key, Some(b""), b"c".to_vec()).await?, ObjectSwap::Won);
+    assert_eq!(store.get(key).await?.as_deref(), Some(&b"c"[..]));
+    assert_eq!(store.list("").await?, [key]);
+    store.delete(key).await?;
+    assert_eq!(store.compare_and_set(key, Some(b"c"), b"d".to_vec()).await?, ObjectSwap::Lost(None));
+    Ok(())
+}
+
+/// Writers of several processes that each add one make as many as there are.
+pub async fn racing_swaps_each_count_once(backend: &impl ObjectBackend) -> Result<(), Error> {
+    let stores = [backend.open().await?, backend.open().await?];
+    let mut writers = JoinSet::new();
+    for writer in 0..8 {
+        let store = Arc::clone(&stores[writer % 2]);
+        writers.spawn(async move {
+            for _ in 0..4 {
+                increment(&*store).await?;
+            }
+            Ok::<(), Error>(())
+        });
+    }
+    for written in writers.join_all().await {
+        written?;
+    }
+    assert_eq!(stores[0].get("count").await?.map(|count| count.len()), Some(32));
+    Ok(())
+}
+
+async fn increment(store: &dyn ObjectStore) -> Result<(), Error> {
+    let mut current = store.get("count").await?;
+    loop {
+        let more = vec![1; current.as_ref().map_or(1, |count| count.len() + 1)];
+        match store.compare_and_set("count", current.as_deref(), more).await? {
+            ObjectSwap::Won => return Ok(()),
+            ObjectSwap::Lost(other) => current = other,
+        }
+    }
 }
