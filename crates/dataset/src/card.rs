@@ -1,7 +1,7 @@
 //! What has to be known to use and to judge a model, kept beside it.
 
 use serde::{Deserialize, Serialize};
-use streamforge_events::{Interval, Millis, Symbol, TimeRange};
+use streamforge_events::{Interval, Millis, ModelName, ModelVersion, Symbol, TimeRange};
 
 use crate::{Definition, Normalisation, Scale, Scores, Verdict};
 
@@ -12,9 +12,9 @@ use crate::{Definition, Normalisation, Scale, Scores, Verdict};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Name of the model.
-    pub name: String,
+    pub name: ModelName,
     /// Version of the model.
-    pub version: String,
+    pub version: ModelVersion,
     /// When it was trained.
     pub created: Millis,
     /// Version of the code that trained it.
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn a_card_comes_back_from_json() {
         let card = Card {
-            name: "gnn".to_owned(),
-            version: "1".to_owned(),
+            name: "gnn".parse().unwrap(),
+            version: "1".parse().unwrap(),
             created: 1_700_000_000_000,
             code_version: "0.1.0".to_owned(),
             graph: None,

@@ -5,7 +5,7 @@ use streamforge_events::{Millis, Symbol};
 
 use crate::{
     Definition, Panel,
-    features::{log_root, single},
+    features::{FLOOR, log_root, single},
     returns::Series,
     window::{count, sums},
 };
@@ -53,6 +53,15 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// Takes a volatility back from its logarithm; what stands still comes out as the least volatility that is told.
+    ///
+    /// # Units
+    /// Root of the mean square of the log returns of a bar.
+    #[must_use]
+    pub fn volatility_of(logarithm: f64) -> f64 {
+        (logarithm.exp() - FLOOR).max(FLOOR)
+    }
+
     /// Computes the targets of a definition.
     #[must_use]
     pub fn compute(panel: &Panel, definition: &Definition) -> Self {
@@ -99,6 +108,13 @@ fn direction(total: f64, band: f64) -> Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volatility_comes_back_from_its_logarithm() {
+        let logarithm = log_root(0.0004);
+        assert!((Targets::volatility_of(logarithm) - 0.02).abs() < 1e-12);
+        assert!(Targets::volatility_of(-100.0) > 0.0);
+    }
 
     #[test]
     fn the_band_itself_is_sideways() {

@@ -92,3 +92,34 @@ fn probabilities(weights: &[Vec<f64>; 3], row: &[f64]) -> [f64; 3] {
     let total: f64 = odds.iter().sum();
     odds.map(|odds| odds / total)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_odds_behind_a_sample_are_found() {
+        let mut random = crate::synthetic::random(41);
+        let odds =
+            |value: f32| probabilities(&[vec![-1.0, 0.3], vec![0.0, 0.0], vec![2.0, -0.5]], &[value.into(), 1.0]);
+        let rows: Vec<f32> = (0..40_000).map(|_| 4.0 * random.f32() - 2.0).collect();
+        let drawn = rows.iter().map(|row| {
+            let [down, sideways, _] = odds(*row);
+            let place = random.f64();
+            if place < down {
+                Direction::Down
+            } else if place < down + sideways {
+                Direction::Sideways
+            } else {
+                Direction::Up
+            }
+        });
+        let truth: Vec<Direction> = drawn.collect();
+        let fit = Logistic::fit(vec![Scale { mean: 0.5, deviation: 2.0 }], &rows, &truth);
+        for value in [-2.0, -0.5, 0.0, 1.0, 2.0] {
+            for (found, expected) in fit.predict(&[value]).into_iter().zip(odds(value)) {
+                assert!((found - expected).abs() < 0.02, "at {value}: {found} for {expected}");
+            }
+        }
+    }
+}

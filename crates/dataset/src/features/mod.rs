@@ -18,7 +18,7 @@ use crate::{Error, Panel, returns::Series};
 use family::Formula;
 use market::Market;
 
-pub(crate) use volatility::log_root;
+pub(crate) use volatility::{FLOOR, log_root};
 
 /// Features of all symbols at all bars.
 ///

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Keeps the logarithm of a market that stands still finite.
-pub(super) const FLOOR: f64 = 1e-6;
+pub(crate) const FLOOR: f64 = 1e-6;
 
 /// Bars after which a smoothed value forgets: what lies beyond weighs less than 4e-5.
 ///
