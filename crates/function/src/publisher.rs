@@ -67,8 +67,8 @@ pub enum PublishError {
 /// Bytes.
 pub(crate) const LARGEST_EVENT: usize = 1 << 20;
 
-/// Outputs of different keys that are under way at once.
-const CONCURRENT_KEYS: usize = 16;
+/// Outputs without an order between them that are under way at once.
+const CONCURRENT_EVENTS: usize = 16;
 
 /// First wait between two attempts, doubled each time and cut at random.
 const BACKOFF: Duration = Duration::from_millis(50);
@@ -133,7 +133,19 @@ impl Publisher {
                 }
                 Ok(())
             })
-            .buffer_unordered(CONCURRENT_KEYS)
+            .buffer_unordered(CONCURRENT_EVENTS)
+            .try_collect()
+            .await
+    }
+
+    /// Publishes events in any order and waits until all are acknowledged.
+    ///
+    /// # Errors
+    /// As [`Self::publish_all`].
+    pub async fn publish_unordered(&self, events: Vec<Event>) -> Result<(), PublishError> {
+        futures::stream::iter(events)
+            .map(|event| async move { self.publish(&event).await })
+            .buffer_unordered(CONCURRENT_EVENTS)
             .try_collect()
             .await
     }

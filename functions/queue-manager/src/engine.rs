@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::future::try_join_all;
+use serde::Deserialize as _;
 use serde_json::Value;
 use streamforge_events::{FieldError, Millis, QueueId, WorkflowRequest, digest};
 use streamforge_function::{PublishError, Publisher};
@@ -15,6 +17,7 @@ use crate::{
     outbox::{decide_all, settle},
     outgoing, plan,
     reduce::{Heard, Input, next_deadline},
+    underway::Underway,
 };
 
 /// Answers the present instant in UTC milliseconds since the Unix epoch.
@@ -30,6 +33,7 @@ pub struct Engine {
     publisher: Publisher,
     clock: Clock,
     reports: Folding,
+    underway: Underway,
     progress_millis: Option<Millis>,
 }
 
@@ -88,7 +92,14 @@ impl Engine {
     /// An engine over this store that publishes through this publisher.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, publisher: Publisher, clock: Clock) -> Self {
-        Self { store, publisher, clock, reports: Folding::default(), progress_millis: None }
+        Self {
+            store,
+            publisher,
+            clock,
+            reports: Folding::default(),
+            underway: Underway::default(),
+            progress_millis: None,
+        }
     }
 
     /// The same engine with another patience for tasks that it plans.
@@ -222,26 +233,32 @@ impl Engine {
         })
     }
 
-    /// Does the commands that are due, then takes them out of the document's outbox.
+    /// Does the commands that are due and in nobody else's hands, then takes them out of the document's outbox.
     async fn publish(
         &self,
         mut workflow: Workflow,
         due: &[Command],
         mut revision: Revision,
     ) -> Result<Workflow, Error> {
+        let claim = self.underway.claim(&workflow.id, due);
+        let due = claim.commands();
         if due.is_empty() {
             return Ok(workflow);
         }
         let mut events = Vec::new();
+        let mut marks = Vec::new();
         let time = self.time_of(&workflow, due).await?;
         for command in due {
             if let Command::MarkLoaded { series, range } = command {
-                self.store.mark_loaded(series, *range).await?;
+                marks.push(self.store.mark_loaded(series, *range));
             }
             let event = outgoing::event(&workflow, command, time);
             events.extend(event.map_err(|source| Error::Event { id: workflow.id.clone(), source })?);
         }
-        self.publisher.publish_all(events).await?;
+        // All together, so that they share what the disk takes for one.
+        try_join_all(marks).await?;
+        // A stop takes back the starts that are due, so there is no order to keep.
+        self.publisher.publish_unordered(events).await?;
         for _ in 0..RACES {
             settle(&mut workflow, due);
             match self.store.compare_and_set(&self.document(&workflow)?, &revision).await? {
@@ -288,5 +305,5 @@ impl Engine {
 /// # Errors
 /// [`Error::Document`] if it was written by something else.
 pub(crate) fn read(document: &WorkflowDocument) -> Result<Workflow, Error> {
-    serde_json::from_value(document.json.clone()).map_err(|source| Error::Document { id: document.id.clone(), source })
+    Workflow::deserialize(&document.json).map_err(|source| Error::Document { id: document.id.clone(), source })
 }

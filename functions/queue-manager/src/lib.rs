@@ -23,6 +23,7 @@ mod simulation;
 mod slice;
 #[cfg(test)]
 mod testing;
+mod underway;
 
 pub use api::ApiState;
 pub use engine::{Clock, Engine};
