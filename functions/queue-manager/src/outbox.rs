@@ -6,7 +6,7 @@ use streamforge_events::Millis;
 
 use crate::{
     document::{Command, Workflow},
-    reduce::{Input, step},
+    reduce::{Input, Step, step},
 };
 
 /// What one handler makes of a document.
@@ -25,12 +25,11 @@ pub struct Decision {
 /// What another handler has just decided it also publishes. An input that changes nothing or comes from the clock says
 /// that this handler may have died, and the whole outbox is due.
 #[must_use]
-pub fn decide(before: &Workflow, input: &Input, now: Millis) -> Decision {
-    let (mut workflow, commands) = step(before.clone(), input.clone(), now);
+pub fn decide(mut workflow: Workflow, input: &Input, now: Millis) -> Decision {
+    let Step { commands, has_changed } = step(&mut workflow, input.clone(), now);
     workflow.outbox.extend(commands.iter().cloned());
-    let is_news = workflow != *before;
-    let due = if is_news && *input != Input::Overdue { commands } else { workflow.outbox.clone() };
-    Decision { workflow, due, is_news }
+    let due = if has_changed && *input != Input::Overdue { commands } else { workflow.outbox.clone() };
+    Decision { workflow, due, is_news: has_changed }
 }
 
 /// Gives several inputs to a document, one after the other, to be written together.
@@ -38,10 +37,9 @@ pub fn decide(before: &Workflow, input: &Input, now: Millis) -> Decision {
 pub fn decide_all(before: Workflow, inputs: &[Input], now: Millis) -> Decision {
     let mut all = Decision { workflow: before, due: Vec::new(), is_news: false };
     for input in inputs {
-        let next = decide(&all.workflow, input, now);
-        all.workflow = next.workflow;
+        let next = decide(all.workflow, input, now);
         all.due.extend(next.due);
-        all.is_news |= next.is_news;
+        all = Decision { workflow: next.workflow, due: all.due, is_news: all.is_news || next.is_news };
     }
     // An end takes back what was to start, and what is due for two reasons is due once.
     let due = all.workflow.outbox.iter().filter(|command| all.due.contains(command)).cloned().collect();

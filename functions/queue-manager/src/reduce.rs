@@ -98,13 +98,23 @@ pub enum What {
     },
 }
 
-/// The next document and what is to be done.
-#[must_use]
-pub fn step(mut workflow: Workflow, input: Input, now: Millis) -> (Workflow, Vec<Command>) {
+/// What a step did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// What is to be done.
+    pub commands: Vec<Command>,
+    /// Whether the document is another one than before. A document is as long as its workflow has tasks, and comparing
+    /// it once for each report would cost the square of them.
+    pub has_changed: bool,
+}
+
+/// Turns the document into the next one.
+pub fn step(workflow: &mut Workflow, input: Input, now: Millis) -> Step {
     let mut commands = Vec::new();
     if workflow.status.is_terminal() {
-        return (workflow, commands);
+        return Step::default();
     }
+    let mut has_changed = false;
     let end = match input {
         Input::Stop => Some((Status::Stopped, None)),
         Input::Refused(reason) => Some((Status::Error, Some(reason))),
@@ -113,20 +123,29 @@ pub fn step(mut workflow: Workflow, input: Input, now: Millis) -> (Workflow, Vec
             workflow.stages = stages;
             workflow.started_at = Some(now);
             workflow.status = Status::Loading;
+            has_changed = true;
             None
         }
-        Input::Heard(heard) => hear(&mut workflow, heard, now).map(|message| (Status::Error, Some(message))),
+        Input::Heard(heard) => match hear(workflow, heard, now) {
+            Ok(is_news) => {
+                has_changed = is_news;
+                None
+            }
+            Err(message) => Some((Status::Error, Some(message))),
+        },
         Input::Overdue => {
-            accept_clock(&mut workflow, now);
-            resend(&mut workflow, now, &mut commands).map(|message| (Status::Error, Some(message)))
+            has_changed = accept_clock(workflow, now);
+            resend(workflow, now, &mut commands).map(|message| (Status::Error, Some(message)))
         }
     };
     match end {
-        Some((status, message)) => finish(&mut workflow, status, message, now, &mut commands),
-        None if workflow.is_planned() => advance(&mut workflow, now, &mut commands),
+        Some((status, message)) => finish(workflow, status, message, now, &mut commands),
+        None if workflow.is_planned() => has_changed |= advance(workflow, now, &mut commands),
         None => {}
     }
-    (workflow, commands)
+    // Whatever is to be done was noted in the document too.
+    has_changed |= !commands.is_empty();
+    Step { commands, has_changed }
 }
 
 /// When the clock must look at the workflow again; never, when it ended and everything is published.
@@ -143,17 +162,22 @@ pub fn next_deadline(workflow: &Workflow, now: Millis) -> Option<Millis> {
     tasks.chain(reminder).min()
 }
 
-/// Folds a report in; the answer is the reason when the workflow has failed with it.
-fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
-    let (stage, index) = workflow.stages.iter_mut().find_map(|stage| {
+/// Folds a report in and tells whether it changed anything.
+///
+/// # Errors
+/// The reason when the workflow has failed with it.
+fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, String> {
+    let found = workflow.stages.iter_mut().find_map(|stage| {
         let index = stage.tasks.iter().position(|task| task.id == heard.task)?;
         Some((stage, index))
-    })?;
+    });
+    let Some((stage, index)) = found else { return Ok(false) };
     let is_load = matches!(stage.work, Work::Load(_));
     let task = &mut stage.tasks[index];
     if !task.is_in_flight() {
-        return None;
+        return Ok(false);
     }
+    let before = (task.clone(), stage.heard_at);
     let is_current = heard.attempt.is_none_or(|attempt| attempt == task.attempt);
     let is_working = matches!(task.state, TaskState::Sent | TaskState::Started);
     let has_progress = match heard.what {
@@ -166,7 +190,7 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
         _ if !is_current => false,
         What::Failed { batch: Some(batch), .. } if task.stored.contains(batch) => false,
         What::Failed { message, is_final: true, batch } if is_working || batch.is_some() => {
-            return Some(format!("task `{}` failed: {message}", task.id));
+            return Err(format!("task `{}` failed: {message}", task.id));
         }
         // The delivery of a batch is repeated by the dispatcher; what it cannot deliver falls due.
         What::Failed { batch: Some(_), .. } => false,
@@ -206,7 +230,7 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Option<String> {
         task.heard_at = now;
         stage.heard_at = now;
     }
-    None
+    Ok((&*task, stage.heard_at) != (&before.0, before.1))
 }
 
 /// Counts the rows of a batch, unless it was counted before.
@@ -226,15 +250,22 @@ fn retry(task: &mut Task, message: Option<String>, now: Millis) {
 }
 
 /// Forgets times that lie ahead: the clock was set back, and a deadline counted from them would be as much too late.
-fn accept_clock(workflow: &mut Workflow, now: Millis) {
+/// Tells whether there were any.
+fn accept_clock(workflow: &mut Workflow, now: Millis) -> bool {
     let latest_retry = now.saturating_add(RETRY_MILLIS << MAX_ATTEMPTS);
+    let mut has_changed = false;
+    let mut lower = |time: &mut Millis, latest: Millis| {
+        has_changed |= *time > latest;
+        *time = latest.min(*time);
+    };
     for stage in &mut workflow.stages {
-        stage.heard_at = stage.heard_at.min(now);
+        lower(&mut stage.heard_at, now);
         for task in &mut stage.tasks {
-            task.heard_at = task.heard_at.min(now);
-            task.retry_at = task.retry_at.map(|retry_at| retry_at.min(latest_retry));
+            lower(&mut task.heard_at, now);
+            task.retry_at.iter_mut().for_each(|retry_at| lower(retry_at, latest_retry));
         }
     }
+    has_changed
 }
 
 /// Sends again what is overdue; the answer is the reason when a task has used up its attempts.
@@ -287,10 +318,12 @@ fn deadline(stage: &Stage, task: &Task) -> Option<Millis> {
     Some(task.retry_at.unwrap_or_else(|| heard_at.saturating_add(patience)))
 }
 
-/// Moves tasks and stages on as far as they go.
-fn advance(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) {
-    close_stored_tasks(workflow, now, commands);
-    while close_and_open_stages(workflow, now) {}
+/// Moves tasks and stages on as far as they go; tells whether any did, apart from the commands.
+fn advance(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) -> bool {
+    let mut has_changed = close_stored_tasks(workflow, now, commands);
+    while close_and_open_stages(workflow, now) {
+        has_changed = true;
+    }
     for stage in workflow.stages.iter_mut().filter(|stage| stage.status == Status::Loading) {
         let free = MAX_IN_FLIGHT.saturating_sub(stage.tasks.iter().filter(|task| task.is_in_flight()).count());
         for task in stage.tasks.iter_mut().filter(|task| task.state == TaskState::Waiting).take(free) {
@@ -300,9 +333,12 @@ fn advance(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) {
     if workflow.stages.iter().all(|stage| stage.status == Status::Finished) {
         finish(workflow, Status::Finished, None, now, commands);
     }
+    has_changed
 }
 
-fn close_stored_tasks(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) {
+/// Closes the tasks whose batches are all stored; tells whether there were any.
+fn close_stored_tasks(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) -> bool {
+    let mut has_changed = false;
     for stage in &mut workflow.stages {
         let Work::Load(kind) = stage.work else {
             continue;
@@ -314,6 +350,7 @@ fn close_stored_tasks(workflow: &mut Workflow, now: Millis, commands: &mut Vec<C
             task.state = TaskState::Done;
             task.error_message = None;
             stage.heard_at = now;
+            has_changed = true;
             let complete = task.complete_until.map(|until| until.min(task.range.to()));
             // A slice that holds nothing complete, such as one that ends inside the open bar, is loaded again next time.
             if let Some(range) = complete.and_then(|until| TimeRange::new(task.range.from(), until).ok()) {
@@ -323,6 +360,7 @@ fn close_stored_tasks(workflow: &mut Workflow, now: Millis, commands: &mut Vec<C
             }
         }
     }
+    has_changed
 }
 
 /// Closes the stages whose work is done, opens those that waited for them; tells whether any changed.

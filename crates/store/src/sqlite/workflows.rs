@@ -78,17 +78,19 @@ fn insert(connection: &Connection, document: &WorkflowDocument) -> Result<Create
 
 fn swap(connection: &Connection, document: &WorkflowDocument, expected: &Revision) -> Result<SwapOutcome, Failure> {
     let id = document.id.to_string();
-    let Some(current) = find(connection, &id)? else { return Ok(SwapOutcome::Missing) };
-    if current.revision != *expected {
-        return Ok(SwapOutcome::Lost(current));
-    }
-    let next: i64 = connection
+    let next: Option<i64> = connection
         .prepare_cached(
             "UPDATE workflows SET status = ?2, next_deadline = ?3, document = ?4, revision = revision + 1
-             WHERE id = ?1 RETURNING revision",
+             WHERE id = ?1 AND CAST(revision AS TEXT) = ?5 RETURNING revision",
         )?
-        .query_row(params![id, document.status, document.next_deadline, document.json.to_string()], |row| row.get(0))?;
-    Ok(SwapOutcome::Won(revision(next)))
+        .query_row(params![id, document.status, document.next_deadline, document.json.to_string(), expected.0], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if let Some(next) = next {
+        return Ok(SwapOutcome::Won(revision(next)));
+    }
+    Ok(find(connection, &id)?.map_or(SwapOutcome::Missing, SwapOutcome::Lost))
 }
 
 fn page(connection: &Connection, query: &WorkflowQuery) -> Result<WorkflowPage, Failure> {

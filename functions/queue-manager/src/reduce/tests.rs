@@ -62,6 +62,14 @@ fn pending() -> Workflow {
     }
 }
 
+/// Applies an input; answers the document and the commands.
+fn step(mut workflow: Workflow, input: Input, now: Millis) -> (Workflow, Vec<Command>) {
+    let before = workflow.clone();
+    let Step { commands, has_changed } = super::step(&mut workflow, input, now);
+    assert_eq!(has_changed, workflow != before || !commands.is_empty());
+    (workflow, commands)
+}
+
 fn heard(task: &str, attempt: u32, what: What) -> Input {
     Input::Heard(Heard { task: task.to_owned(), attempt: Some(attempt), what })
 }

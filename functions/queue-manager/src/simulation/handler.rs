@@ -99,7 +99,8 @@ impl Handler {
 /// Decides on what was read and writes it, unless somebody else wrote meanwhile.
 fn swap(world: &mut World, input: Input, before: &Rc<Workflow>, revision: u64) -> Step {
     let is_lost = |world: &World| world.document.as_ref().is_some_and(|stored| stored.revision != revision);
-    let decision = decide(before, &input, world.now);
+    let decision = decide(Workflow::clone(before), &input, world.now);
+    assert_eq!(decision.is_news, decision.workflow != **before, "{input:?}");
     if decision.is_news && is_lost(world) {
         world.judge.counts.races += 1;
         return Step::Read(input);
