@@ -112,6 +112,20 @@ pub struct KlineColumns {
     pub taker_buy_quote_asset_volume: Vec<f64>,
 }
 
+/// Open times and closes of klines, ascending by open time.
+///
+/// # Shape
+/// Both columns have the same length; index `i` of each belongs to one kline.
+///
+/// # Units
+/// As in [`KlineColumns`].
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "the columns bear the names of the kline's fields")]
+pub struct KlineCloses {
+    pub open_time: Vec<Millis>,
+    pub close: Vec<f64>,
+}
+
 impl KlineColumns {
     /// Number of klines.
     #[must_use]
@@ -203,6 +217,12 @@ pub trait SeriesStore: Send + Sync {
     /// # Errors
     /// [`Error::Kind`] for a series of trades, or a failure of the store.
     async fn read_columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Error>;
+
+    /// Reads no more of the klines that open in `range` than what returns are computed from.
+    ///
+    /// # Errors
+    /// As [`Self::read_columns`].
+    async fn read_closes(&self, series: &SeriesId, range: TimeRange) -> Result<KlineCloses, Error>;
 
     /// Tells what is stored of the series, or of a range of it.
     ///

@@ -20,8 +20,9 @@ mod sliding;
 
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use serde_json::json;
-use streamforge_events::{ControlCommand, Event, EventType, ReportStatus, SeriesId, SeriesKind, data};
+use streamforge_events::{ControlCommand, Event, EventType, ReportStatus, SeriesId, SeriesKind, Symbol, data};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
 use streamforge_store::{Class, GraphDocument, Store};
 
@@ -69,15 +70,17 @@ impl GraphBuilder {
         Ok(Self::new(store))
     }
 
+    async fn closes(&self, symbol: &Symbol, parameters: &Parameters) -> Result<Closes, streamforge_store::Error> {
+        let series = SeriesId { symbol: symbol.clone(), kind: SeriesKind::Klines(parameters.interval) };
+        let read = self.store.read_closes(&series, parameters.range).await?;
+        Ok(Closes { symbol: symbol.clone(), open_times: read.open_time, closes: read.close })
+    }
+
     async fn build(&self, command: &ControlCommand) -> Result<GraphDocument, Failure> {
         let parameters = Parameters::parse(command).map_err(Failure::Final)?;
         let version = parameters::version(command.timestamp).map_err(Failure::Final)?;
-        let mut closes = Vec::new();
-        for symbol in &parameters.symbols {
-            let series = SeriesId { symbol: symbol.clone(), kind: SeriesKind::Klines(parameters.interval) };
-            let columns = self.store.read_columns(&series, parameters.range).await?;
-            closes.push(Closes { symbol: symbol.clone(), open_times: columns.open_time, closes: columns.close });
-        }
+        // The store decides how many of them it reads at once.
+        let closes = try_join_all(parameters.symbols.iter().map(|symbol| self.closes(symbol, &parameters))).await?;
         // Hundreds of symbols keep a processor busy for a while, and probes must be answered meanwhile.
         let graph = tokio::task::spawn_blocking(move || build_graph(&parameters, &closes, version))
             .await

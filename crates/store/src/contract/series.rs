@@ -6,7 +6,7 @@ use super::{
     Backend,
     samples::{MINUTE, START, kline, klines, range, row_of_klines, trade, trades, versioned},
 };
-use crate::{Coverage, Error, Gap};
+use crate::{Coverage, Error, Gap, KlineCloses};
 
 /// What is read is what was written, to the last decimal and with its scale.
 pub async fn every_digit_survives(backend: &impl Backend) -> Result<(), Error> {
@@ -47,6 +47,8 @@ pub async fn columns_are_the_nearest_doubles(backend: &impl Backend) -> Result<(
     ] {
         assert_eq!(*column, [value, value]);
     }
+    let closes = store.read_closes(&series, range(START, START + 2 * MINUTE)).await?;
+    assert_eq!((closes.open_time, closes.close), (columns.open_time, columns.close));
     Ok(())
 }
 
@@ -142,6 +144,7 @@ pub async fn unknown_series_is_empty(backend: &impl Backend) -> Result<(), Error
     assert!(store.read_klines(&klines("X", "1m"), all, None, 9).await?.is_empty());
     assert!(store.read_trades(&trades("X"), all, Some(3), 9).await?.is_empty());
     assert!(store.read_columns(&klines("X", "1m"), all).await?.is_empty());
+    assert_eq!(store.read_closes(&klines("X", "1m"), all).await?, KlineCloses::default());
     assert!(store.loaded(&trades("X")).await?.is_empty());
     assert_eq!(store.coverage(&trades("X"), Some(all)).await?, Coverage::default());
     assert!(store.series().await?.is_empty());
@@ -159,6 +162,7 @@ pub async fn wrong_kind_is_refused(backend: &impl Backend) -> Result<(), Error> 
         store.read_klines(&ticks, all, None, 1).await.err(),
         store.read_trades(&bars, all, None, 1).await.err(),
         store.read_columns(&ticks, all).await.err(),
+        store.read_closes(&ticks, all).await.err(),
     ] {
         assert!(matches!(error, Some(Error::Kind { .. })), "{error:?}");
     }

@@ -4,7 +4,7 @@ use rusqlite::{CachedStatement, Connection, Row, params, types::ValueRef};
 use streamforge_events::{Decimal, Kline, Millis, TimeRange};
 
 use super::failure::{Failure, parse, signed, unsigned};
-use crate::{Applied, BatchReport, KlineColumns, MAX_VERSION, Reject, Versioned, survivors::survivors};
+use crate::{Applied, BatchReport, KlineCloses, KlineColumns, MAX_VERSION, Reject, Versioned, survivors::survivors};
 
 const INSERT: &str = "
     INSERT INTO klines (series_id, open_time, version, open, high, low, close, volume, close_time, quote_asset_volume,
@@ -28,6 +28,10 @@ const SELECT: &str = "
     SELECT open_time, open, high, low, close, volume, close_time, quote_asset_volume, number_of_trades,
         taker_buy_base_asset_volume, taker_buy_quote_asset_volume
     FROM klines WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time LIMIT ?4";
+
+/// The columns named are fewer and stand before the others in a row, which need not be gone through.
+const SELECT_CLOSES: &str = "
+    SELECT open_time, close FROM klines WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time";
 
 pub(super) fn upsert(connection: &Connection, series: i64, rows: &[Versioned<Kline>]) -> Result<BatchReport, Failure> {
     let checks: Vec<Result<(), Reject>> = rows.iter().map(check).collect();
@@ -148,6 +152,17 @@ pub(super) fn read_columns(connection: &Connection, series: i64, range: TimeRang
         columns.taker_buy_quote_asset_volume.push(double(row, 10)?);
     }
     Ok(columns)
+}
+
+pub(super) fn read_closes(connection: &Connection, series: i64, range: TimeRange) -> Result<KlineCloses, Failure> {
+    let mut statement = connection.prepare_cached(SELECT_CLOSES)?;
+    let mut rows = statement.query(params![series, range.from(), range.to()])?;
+    let mut closes = KlineCloses::default();
+    while let Some(row) = rows.next()? {
+        closes.open_time.push(row.get(0)?);
+        closes.close.push(double(row, 1)?);
+    }
+    Ok(closes)
 }
 
 /// Reads a stored decimal without copying its text.

@@ -17,6 +17,8 @@ const VERSION: i64 = 2;
 const OLDEST: i64 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const CACHED_STATEMENTS: usize = 64;
+/// Room for the pages of a large transaction, so that none is written twice or read again for the next one.
+const WRITER_CACHE_KIBIBYTES: i64 = 16 * 1024;
 
 /// The tables of version 1.
 ///
@@ -192,6 +194,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     // In WAL mode only FULL has the log on the disk when a commit returns:
     // https://sqlite.org/pragma.html#pragma_synchronous
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIBIBYTES)?;
     if version != VERSION {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if fresh {

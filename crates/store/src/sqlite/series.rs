@@ -9,7 +9,7 @@ use super::{
     failure::{Failure, parse},
     klines, loaded, trades,
 };
-use crate::{BatchReport, Coverage, Error, KlineColumns, SeriesStore, Versioned};
+use crate::{BatchReport, Coverage, Error, KlineCloses, KlineColumns, SeriesStore, Versioned};
 
 #[async_trait]
 impl SeriesStore for SqliteStore {
@@ -60,6 +60,11 @@ impl SeriesStore for SqliteStore {
     async fn read_columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Error> {
         check_klines(series)?;
         self.on_series(series, move |connection, id| klines::read_columns(connection, id, range)).await
+    }
+
+    async fn read_closes(&self, series: &SeriesId, range: TimeRange) -> Result<KlineCloses, Error> {
+        check_klines(series)?;
+        self.on_series(series, move |connection, id| klines::read_closes(connection, id, range)).await
     }
 
     async fn coverage(&self, series: &SeriesId, range: Option<TimeRange>) -> Result<Coverage, Error> {
