@@ -87,7 +87,11 @@ pub fn data<T: DeserializeOwned>(event: &Event) -> Result<T, Error> {
     let fail = |reason: String| Error::Data { id: event.id().to_owned(), reason };
     let parsed = match event.data() {
         Some(Data::Json(value)) => T::deserialize(value),
-        Some(Data::Binary(bytes)) => serde_json::from_slice(bytes),
+        // Checking the text once is quicker than checking each of its strings.
+        Some(Data::Binary(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text),
+            Err(error) => return Err(fail(error.to_string())),
+        },
         Some(Data::String(text)) => serde_json::from_str(text),
         None => return Err(fail("there is none".to_owned())),
     };
