@@ -66,14 +66,19 @@ mod tests {
     #[test]
     fn systems_are_solved_and_columns_that_repeat_get_no_weight() {
         let mut matrix = vec![0.0; 9];
-        for row in [[1.0, 2.0, 1.0], [2.0, 1.0, 2.0], [0.0, 3.0, 0.0]] {
+        // The third column is nearly the first.
+        let rows = [[0.1, 0.2, 0.1 + 1e-7], [0.7, 0.1, 0.7], [0.0, 0.3, 2e-7], [0.9, 1.3, 0.9 - 1e-7]];
+        let mut right = vec![0.0; 3];
+        for row in rows {
             add_products(&mut matrix, &row);
+            for (right, value) in right.iter_mut().zip(row) {
+                *right += value * (2.0 * row[0] - row[1]);
+            }
         }
-        // Right side of the weights 2 and -1; the third column is the first.
-        let right = [5.0 * 2.0 - 4.0, 4.0 * 2.0 - 14.0, 5.0 * 2.0 - 4.0];
         let solution = LinearSystem::of(&matrix, 3).solve(&right);
         for (found, expected) in solution.iter().zip([2.0, -1.0, 0.0]) {
             assert!((found - expected).abs() < 1e-12, "{solution:?}");
         }
+        assert!(solution[2].abs() < f64::MIN_POSITIVE, "{solution:?}");
     }
 }

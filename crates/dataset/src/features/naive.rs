@@ -171,6 +171,9 @@ fn columns_can_be_chosen_and_rows_without_bars_are_nought() {
         assert_eq!(few.row(cell), places.map(|place| features.row(cell)[place]));
         assert!(features.present[cell] || features.row(cell).iter().all(|value| value.to_bits() == 0));
     }
+    let clock = Features::compute(&panel, &["weekend".parse().unwrap()]);
+    // The second symbol is listed late: the clock runs before, but there is nothing that it could be a feature of.
+    assert!((0..20).all(|row| clock.present[row * 4] == (row > 0) && !clock.present[row * 4 + 1]));
     let absent = "return_7".parse::<Feature>().unwrap();
     assert_eq!(features.select(&[absent]).unwrap_err().to_string(), "feature `return_7` is not among those computed");
 }
