@@ -10,6 +10,7 @@ mod function_port;
 mod http;
 mod ingress;
 mod manifests;
+mod models;
 mod platform;
 mod raw;
 mod subscriber;

@@ -29,7 +29,7 @@ pub use card::{Card, CardFold, OnnxTensor, TrainingSettings};
 pub use dataset::{Cell, Dataset};
 pub use definition::{Definition, Windows};
 pub use error::Error;
-pub use features::{Feature, Features};
+pub use features::{Feature, Features, volatility_of_logarithm};
 pub use normalisation::{Normalisation, Scale};
 pub use panel::{Panel, SymbolBars};
 pub use returns::LARGEST_RETURN;

@@ -9,6 +9,7 @@ mod exit;
 mod export;
 mod function;
 mod instant;
+mod models;
 mod output;
 mod progress;
 mod publish;
@@ -66,9 +67,12 @@ enum Command {
     /// Serve a simulated exchange.
     #[command(subcommand)]
     Exchange(exchange::Command),
-    /// Print stored klines, trades or a graph.
+    /// Print stored klines, trades, a graph or predictions.
     #[command(subcommand)]
     Export(export::Command),
+    /// List, show, promote or export trained models.
+    #[command(subcommand)]
+    Models(models::Command),
     /// List, show or replay events that no retry would fix.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -108,6 +112,7 @@ fn execute(cli: Cli) -> Outcome {
             Command::Control(arguments) => control::execute(arguments, &data_dir, output).await,
             Command::Exchange(command) => exchange::execute(command, output).await,
             Command::Export(command) => export::execute(command, &data_dir, output).await,
+            Command::Models(command) => models::execute(command, &data_dir, output).await,
             Command::DeadLetters(command) => dead_letters::execute(command, &data_dir, output).await,
             Command::Repair(arguments) => repair::execute(arguments, &data_dir, output).await,
             Command::Status(arguments) => status::execute(arguments, &data_dir, output).await,

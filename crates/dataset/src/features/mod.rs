@@ -13,6 +13,7 @@ mod volatility;
 use streamforge_events::{Millis, Symbol};
 
 pub use feature::Feature;
+pub use volatility::volatility_of_logarithm;
 
 use crate::{Error, Panel, returns::Series};
 use family::Formula;

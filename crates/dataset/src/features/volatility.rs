@@ -30,6 +30,12 @@ pub(crate) fn log_root(mean_square: f64) -> f64 {
     (mean_square.sqrt() + FLOOR).ln()
 }
 
+/// The volatility whose logarithm a target or the answer of a network is: the root of the mean square of returns.
+#[must_use]
+pub fn volatility_of_logarithm(logarithm: f64) -> f64 {
+    (logarithm.exp() - FLOOR).max(0.0)
+}
+
 /// Realised volatility over some bars.
 pub(super) fn realised(series: &Series, _: Interval, parameters: &[usize]) -> Vec<f64> {
     of_squares(&series.squares, parameters[0])

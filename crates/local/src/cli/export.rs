@@ -1,5 +1,7 @@
-//! `streamforge export`: stored klines, trades and graphs on standard output.
+//! `streamforge export`: stored klines, trades, graphs and predictions on standard output.
 
+mod predictions;
+mod realised;
 mod rows;
 
 use std::{io::Write, path::Path};
@@ -42,6 +44,9 @@ pub(super) enum Command {
         #[arg(long, default_value = "json", value_parser = ["json"])]
         format: String,
     },
+    /// Print predictions and what came: by model, version, split, symbol, interval, horizon and open time.
+    #[command(disable_version_flag = true)]
+    Predictions(predictions::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,6 +108,11 @@ pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -
                 )
             })?;
             output::value(&rows::graph(&graph))?;
+        }
+        Command::Predictions(arguments) => {
+            let mut writer = output::writer();
+            predictions::execute(store.as_ref(), data_dir, &arguments, output, &mut writer).await?;
+            writer.flush()?;
         }
     }
     Ok(())

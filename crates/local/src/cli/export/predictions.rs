@@ -1,0 +1,189 @@
+//! `streamforge export predictions`: what models said, and what came.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use serde_json::json;
+use streamforge_events::{ModelName, ModelVersion, Prediction, Split, Symbol};
+use streamforge_store::{PredictionQuery, Store};
+
+use super::{Format, Output, PAGE, realised};
+use crate::cli::{
+    exit::{Failure, Outcome},
+    models,
+};
+use realised::{Realisation, Realised};
+
+const HEADER: &str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,realised_class";
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Only predictions of this model.
+    #[arg(long, value_name = "NAME")]
+    model: Option<ModelName>,
+    /// Only predictions of this version.
+    #[arg(long)]
+    version: Option<ModelVersion>,
+    /// Only predictions for this symbol.
+    #[arg(long)]
+    symbol: Option<Symbol>,
+    /// Only predictions of this kind: those that judge a model, or those for use.
+    #[arg(long, value_parser = parse_split, value_name = "test|live")]
+    split: Option<Split>,
+    /// Form of the rows; CSV begins with a line of names. With `--json`, ndjson.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+fn parse_split(text: &str) -> Result<Split, String> {
+    let found = [Split::Test, Split::Live].into_iter().find(|split| split.as_str() == text);
+    found.ok_or_else(|| "write `test` or `live`".to_owned())
+}
+
+pub(super) async fn execute(
+    store: &dyn Store,
+    data_dir: &Path,
+    arguments: &Arguments,
+    output: Output,
+    writer: &mut impl Write,
+) -> Outcome {
+    let query = PredictionQuery {
+        model: arguments.model.clone(),
+        version: arguments.version.clone(),
+        symbol: arguments.symbol.clone(),
+        split: arguments.split,
+        ..PredictionQuery::default()
+    };
+    let format = arguments.format.unwrap_or(if output.is_json() { Format::Ndjson } else { Format::Csv });
+    let mut realised = Realised::new(store, models::open_if_there(data_dir).await?);
+    let mut page = store.read_predictions(&query, None, PAGE).await?;
+    if page.is_empty() {
+        return Err(Failure::Failed("no such prediction is stored".to_owned()));
+    }
+    if format == Format::Csv {
+        writeln!(writer, "{HEADER}")?;
+    }
+    while let Some(last) = page.last().cloned() {
+        for run in page.chunk_by(realised::is_same_series) {
+            let came = realised.of(run).await?;
+            for (prediction, came) in run.iter().zip(came) {
+                row(writer, prediction, came, format)?;
+            }
+        }
+        page = store.read_predictions(&query, Some(&last), PAGE).await?;
+    }
+    Ok(())
+}
+
+fn row(writer: &mut impl Write, prediction: &Prediction, came: Option<Realisation>, format: Format) -> io::Result<()> {
+    let Prediction { symbol, open_time, horizon, version, volatility, .. } = prediction;
+    let [down, sideways, up] = prediction.probabilities.array();
+    match format {
+        Format::Csv => {
+            write!(writer, "{symbol},{open_time},{horizon},{version},{volatility},{down},{sideways},{up},")?;
+            match came {
+                Some(Realisation { volatility, class }) => writeln!(writer, "{volatility},{class}"),
+                None => writeln!(writer, ","),
+            }
+        }
+        Format::Ndjson => {
+            let mut value = json!(prediction);
+            value["realised_volatility"] = json!(came.map(|came| came.volatility));
+            value["realised_class"] = json!(came.map(|came| came.class));
+            writeln!(writer, "{value}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use streamforge_events::{Decimal, Interval, Kline, SeriesId, SeriesKind};
+    use streamforge_store::Versioned;
+
+    use super::*;
+    use crate::cli::queues::open;
+
+    const HOUR: i64 = 3_600_000;
+    /// Bars that are stored; the price doubles at every third of them and comes back at the next.
+    const BARS: i64 = 60;
+
+    fn kline(bar: i64) -> Versioned<Kline> {
+        let close: Decimal = if bar % 3 == 0 { "2" } else { "1" }.parse().unwrap();
+        let value = Kline {
+            open_time: bar * HOUR,
+            open: close,
+            high: close,
+            low: close,
+            close,
+            volume: Decimal::ZERO,
+            close_time: (bar + 1) * HOUR - 1,
+            quote_asset_volume: Decimal::ZERO,
+            number_of_trades: 0,
+            taker_buy_base_asset_volume: Decimal::ZERO,
+            taker_buy_quote_asset_volume: Decimal::ZERO,
+        };
+        Versioned { version: 1, value }
+    }
+
+    fn prediction(bar: i64, split: Split) -> Versioned<Prediction> {
+        let value = Prediction {
+            model: "gnn".parse().unwrap(),
+            version: "7".parse().unwrap(),
+            symbol: "BTCUSDT".parse().unwrap(),
+            interval: Interval::H1,
+            open_time: bar * HOUR,
+            horizon: NonZeroU32::MIN,
+            volatility: 0.5,
+            probabilities: [0.25, 0.5, 0.25].into(),
+            split,
+        };
+        Versioned { version: 1, value }
+    }
+
+    fn asked(split: Option<Split>, model: &str) -> Arguments {
+        Arguments { model: model.parse().ok(), version: None, symbol: None, split, format: None }
+    }
+
+    #[tokio::test]
+    async fn predictions_stand_beside_what_came() {
+        let temporary = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", temporary.path().join("store.db").display());
+        streamforge_store::open(&url).await.unwrap();
+        let store = open(temporary.path()).await.unwrap();
+        let id = SeriesId { symbol: "BTCUSDT".parse().unwrap(), kind: SeriesKind::Klines(Interval::H1) };
+        // The bar of hour 45 is missing.
+        let klines: Vec<_> = (0..BARS).filter(|bar| *bar != 45).map(kline).collect();
+        store.upsert_klines(&id, &klines).await.unwrap();
+        let bars = [3, 29, 30, 31, 44, BARS - 1, BARS + 9];
+        let rows: Vec<_> = bars.into_iter().map(|bar| prediction(bar, Split::Test)).collect();
+        store.upsert_predictions(&rows).await.unwrap();
+        store.upsert_predictions(&[prediction(30, Split::Live)]).await.unwrap();
+        let text = async |arguments: Arguments, json| {
+            let mut text = Vec::new();
+            let output = Output::new(json);
+            execute(store.as_ref(), temporary.path(), &arguments, output, &mut text).await?;
+            Ok::<_, Failure>(String::from_utf8(text).unwrap())
+        };
+        let csv = text(asked(Some(Split::Test), "gnn"), false).await.unwrap();
+        let (header, rows) = csv.split_once('\n').unwrap();
+        assert_eq!(header, HEADER);
+        let rows: Vec<Vec<&str>> = rows.lines().map(|row| row.split(',').collect()).collect();
+        assert_eq!(rows[0][..8], ["BTCUSDT", "10800000", "1", "7", "0.5", "0.25", "0.5", "0.25"]);
+        let classes: Vec<&str> = rows.iter().map(|row| row[9]).collect();
+        // Too early for a band, up, down, sideways, before a gap, before the end, beyond it.
+        assert_eq!(classes, ["", "up", "down", "sideways", "", "", ""]);
+        let volatility = |row: usize| rows[row][8].parse::<f64>().ok();
+        assert!((volatility(1).unwrap() - 2_f64.ln()).abs() < 1e-6 && volatility(3) == Some(0.0), "{csv}");
+        assert!([0, 4, 5, 6].into_iter().all(|row| volatility(row).is_none()), "{csv}");
+        let ndjson = text(asked(Some(Split::Live), "gnn"), true).await.unwrap();
+        let value: serde_json::Value = serde_json::from_str(&ndjson).unwrap();
+        assert_eq!((&value["realised_class"], &value["split"]), (&json!("down"), &json!("live")));
+        assert_eq!(text(asked(None, "gnn"), false).await.unwrap().lines().count(), 9);
+        let Err(Failure::Failed(reason)) = text(asked(None, "other"), false).await else { panic!() };
+        assert_eq!(reason, "no such prediction is stored");
+    }
+}
