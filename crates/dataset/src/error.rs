@@ -37,4 +37,7 @@ pub enum Error {
     /// The cuts of a walk-forward split do not ascend inside of 0 to 1.
     #[error("cuts of a split must ascend strictly between 0 and 1")]
     Cuts,
+    /// The card of a model contradicts itself.
+    #[error("card of the model is not valid: {0}")]
+    Card(String),
 }
