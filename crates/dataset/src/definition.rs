@@ -68,11 +68,20 @@ impl Definition {
         names.extend([short, middle, long, longest].iter().map(|bars| format!("volatility_{bars}")));
         names.extend(["ewma_volatility".to_owned(), format!("seasonal_volatility_{horizon}"), "rsi_14".to_owned()]);
         names.extend([format!("turnover_{middle}_{longest}"), format!("turnover_1_{long}")]);
-        names.extend([format!("taker_share_{middle}"), format!("parkinson_{middle}")]);
+        names.extend([format!("turnover_{short}_{longest}"), format!("taker_share_{middle}")]);
+        names.extend([short, middle, long, longest].iter().map(|bars| format!("parkinson_{bars}")));
+        names.extend(["ewma_range_6", "ewma_range_2"].map(str::to_owned));
+        names.extend([format!("seasonal_range_{horizon}"), format!("past_range_{horizon}_1")]);
+        names.push(format!("past_range_{horizon}_7"));
         names.extend([short, middle, long].iter().map(|bars| format!("market_volatility_{bars}")));
         names.push(format!("volatility_mean_{middle}"));
-        names.extend(["day_sin_1", "day_cos_1", "day_sin_2", "day_cos_2"].map(str::to_owned));
-        names.extend(["week_sin_1", "week_cos_1", "weekend"].map(str::to_owned));
+        names.extend([short, middle, long].iter().map(|bars| format!("parkinson_mean_{bars}")));
+        names.extend([format!("seasonal_range_mean_{horizon}"), format!("turnover_mean_{middle}_{longest}")]);
+        for turns in 1..=3 {
+            let hands = ["day_sin", "day_cos", "week_sin", "week_cos"];
+            names.extend(hands.iter().map(|hand| format!("{hand}_{turns}")));
+        }
+        names.push("weekend".to_owned());
         Self { interval, windows, horizon, band: Self::BAND, features: Vec::new() }.with(&names)
     }
 

@@ -1,6 +1,8 @@
 //! Features that all symbols share: what the market did as a whole.
 
-use super::volatility::of_squares;
+use streamforge_events::Interval;
+
+use super::{levels, volatility::of_squares};
 use crate::{
     Panel,
     returns::Series,
@@ -23,20 +25,39 @@ impl Market {
 }
 
 /// Return of the market over some bars.
-pub(super) fn total_return(market: &Market, parameters: &[usize]) -> Vec<f64> {
+pub(super) fn total_return(market: &Market, _: Interval, parameters: &[usize]) -> Vec<f64> {
     sums(&market.returns, parameters[0])
 }
 
 /// Realised volatility of the market's return.
-pub(super) fn realised(market: &Market, parameters: &[usize]) -> Vec<f64> {
+pub(super) fn realised(market: &Market, _: Interval, parameters: &[usize]) -> Vec<f64> {
     let squares: Vec<f64> = market.returns.iter().map(|value| value * value).collect();
     of_squares(&squares, parameters[0])
 }
 
 /// Mean over the symbols of their own realised volatilities.
-pub(super) fn mean_volatility(market: &Market, parameters: &[usize]) -> Vec<f64> {
-    let columns: Vec<Vec<f64>> =
-        market.series.iter().map(|series| of_squares(&series.squares, parameters[0])).collect();
+pub(super) fn mean_volatility(market: &Market, _: Interval, parameters: &[usize]) -> Vec<f64> {
+    mean_of(market, |series| of_squares(&series.squares, parameters[0]))
+}
+
+/// Mean over the symbols of their own ranges.
+pub(super) fn mean_range(market: &Market, interval: Interval, parameters: &[usize]) -> Vec<f64> {
+    mean_of(market, |series| levels::mean_range(series, interval, parameters))
+}
+
+/// Mean over the symbols of their own seasonal ranges.
+pub(super) fn mean_seasonal_range(market: &Market, interval: Interval, parameters: &[usize]) -> Vec<f64> {
+    mean_of(market, |series| levels::seasonal_range(series, interval, parameters))
+}
+
+/// Mean over the symbols of their own turnovers.
+pub(super) fn mean_turnover(market: &Market, interval: Interval, parameters: &[usize]) -> Vec<f64> {
+    mean_of(market, |series| levels::turnover(series, interval, parameters))
+}
+
+/// Mean over the symbols of a feature of theirs.
+fn mean_of(market: &Market, feature: impl Fn(&Series) -> Vec<f64>) -> Vec<f64> {
+    let columns: Vec<Vec<f64>> = market.series.iter().map(feature).collect();
     mean(market.returns.len(), columns.iter().map(Vec::as_slice))
 }
 

@@ -116,7 +116,7 @@ impl Features {
 fn shared(feature: &Feature, panel: &Panel, market: &Market) -> Option<Vec<f64>> {
     match feature.family().formula {
         Formula::Symbol(_) => None,
-        Formula::Market(formula) => Some(formula(market, feature.parameters())),
+        Formula::Market(formula) => Some(formula(market, panel.interval(), feature.parameters())),
         Formula::Clock(formula) => {
             Some(panel.times().iter().map(|time| formula(*time, feature.parameters())).collect())
         }

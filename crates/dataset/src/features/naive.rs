@@ -86,6 +86,35 @@ fn naive(name: &str, numbers: &[usize], symbol: usize, all: &[Bars], time: Milli
             let (high, low) = (levels(numbers[0], 0)?, levels(numbers[0], 1)?);
             (mean(high.iter().zip(&low).map(|(high, low)| (high / low).ln())) + 1e-6).ln()
         }
+        "ewma_range" => {
+            let (high, low) = (levels(168, 0)?, levels(168, 1)?);
+            let ranges: Vec<f64> = high.iter().zip(&low).map(|(high, low)| (high / low).ln()).collect();
+            let decay = 1.0 - f64::from(u32::try_from(numbers[0]).unwrap()) / 100.0;
+            (weighted(&ranges, decay) + 1e-6).ln()
+        }
+        "seasonal_range" | "past_range" => {
+            let ahead: i64 = numbers[0].try_into().unwrap();
+            // The first day whose bars of these times are all past.
+            let first = if ahead > 24 { 2 } else { 1 };
+            let days = match numbers.get(1) {
+                Some(day) => {
+                    let day = first + i64::try_from(*day).unwrap() - 1;
+                    day..day + 1
+                }
+                None => first..first + 7,
+            };
+            let range = |time| {
+                a_return(bars, time)?;
+                Some((bars[&time][0] / bars[&time][1]).ln())
+            };
+            let days = days.map(|day| last(numbers[0], time + (ahead - 24 * day) * HOUR, range));
+            (mean(days.collect::<Option<Vec<_>>>()?.concat()) + 1e-6).ln()
+        }
+        "parkinson_mean" | "seasonal_range_mean" | "turnover_mean" => {
+            let own = |symbol| naive(name.strip_suffix("_mean").unwrap(), numbers, symbol, all, time);
+            let own: Vec<f64> = (0..all.len()).filter_map(own).collect();
+            if own.is_empty() { None? } else { mean(own) }
+        }
         "turnover" => {
             let (short, long) = (mean(levels(numbers[0], 4)?), mean(levels(numbers[1], 4)?));
             if long == 0.0 { 0.0 } else { (short / long).max(1e-6).ln() }
@@ -114,7 +143,8 @@ fn features_are_those_of_their_definitions() {
     let panel = Panel::new(INTERVAL, symbols).unwrap();
     let market = Market::of(&panel);
     let further =
-        ["volatility_mean_3", "market_return_4", "seasonal_volatility_30", "turnover_1_24"].map(str::to_owned);
+        ["volatility_mean_3", "market_return_4", "seasonal_volatility_30", "past_range_30_2", "turnover_1_24"]
+            .map(str::to_owned);
     let definition = Definition::standard(INTERVAL, 6).unwrap().with(&further).unwrap();
     for feature in definition.features.iter().filter(|feature| feature.look_back(INTERVAL) > 0) {
         let mut there = 0;

@@ -23,7 +23,7 @@ const SMOOTHING: f64 = 0.06;
 
 const DAY: i64 = 86_400_000;
 /// Days that a seasonal mean goes back.
-const DAYS: usize = 7;
+pub(super) const DAYS: usize = 7;
 
 /// `ln(sqrt(mean square) + 1e-6)`, the measure of volatility everywhere.
 pub(crate) fn log_root(mean_square: f64) -> f64 {
@@ -57,16 +57,21 @@ pub(super) fn smoothed(series: &Series, _: Interval, _: &[usize]) -> Vec<f64> {
 ///
 /// A horizon of more than a day goes back further, to days on which all its bars are past.
 pub(super) fn seasonal(series: &Series, interval: Interval, parameters: &[usize]) -> Vec<f64> {
+    let sums = seasonal_sums(&series.squares, interval, parameters);
+    sums.into_iter().map(|sum| log_root(sum / count(DAYS * parameters[0]))).collect()
+}
+
+/// Sums over the next bars' times of day on the past seven days.
+pub(super) fn seasonal_sums(values: &[f64], interval: Interval, parameters: &[usize]) -> Vec<f64> {
     let horizon = parameters[0];
-    let sums = sums(&series.squares, horizon);
+    let sums = sums(values, horizon);
     let look_back = seasonal_look_back(interval, parameters);
     let day = bars_of_a_day(interval);
-    let mut seasonal = vec![f64::NAN; series.squares.len()];
+    let mut seasonal = vec![f64::NAN; values.len()];
     // The horizon of `age` bars ago ended `age - horizon` bars ago.
     let ages: Vec<usize> = (0..DAYS).map(|days| look_back - days * day - horizon).collect();
     for (row, value) in seasonal.iter_mut().enumerate().skip(look_back) {
-        let sum: f64 = ages.iter().map(|age| sums[row - age]).sum();
-        *value = log_root(sum / count(DAYS * horizon));
+        *value = ages.iter().map(|age| sums[row - age]).sum();
     }
     seasonal
 }
@@ -76,7 +81,7 @@ pub(super) fn seasonal_look_back(interval: Interval, parameters: &[usize]) -> us
     (parameters[0].div_ceil(day) + DAYS - 1) * day
 }
 
-fn bars_of_a_day(interval: Interval) -> usize {
+pub(super) fn bars_of_a_day(interval: Interval) -> usize {
     let bars = interval.millis().map_or(1, |length| DAY / length);
     usize::try_from(bars).unwrap_or(1).max(1)
 }
