@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Interval, Symbol, TimeRange};
 
+mod model;
+
+pub use model::{InferenceRange, inference_range};
+
 /// More symbols or parts than one workflow may have.
 const MOST_SYMBOLS: usize = 1_000;
 const MOST_ENTRIES: usize = 50;
@@ -31,6 +35,12 @@ pub enum RequestKind {
     Trades,
     /// `gnn_graph`.
     Graph,
+    /// `gnn_train`.
+    Train,
+    /// `gnn_infer`.
+    Infer,
+    /// `realtime_gnn_infer`.
+    LiveInfer,
     /// `dummy`.
     Dummy,
     /// A type that only its function understands.
@@ -160,6 +170,7 @@ fn parse_entry(value: &Value, field: &str) -> Result<RequestEntry, FieldError> {
     };
     known_fields(&rest, &format!("{field}."), parameters_of(&kind))?;
     check_edge_rule(&rest, field)?;
+    model::check(&kind, &rest, field)?;
     Ok(RequestEntry { target, r#type: written, kind, interval, after, refresh, parameters: rest })
 }
 
@@ -170,6 +181,9 @@ fn parse_kind(written: &str) -> Result<RequestKind, Error> {
     Ok(match written {
         "api_trades" => RequestKind::Trades,
         "gnn_graph" => RequestKind::Graph,
+        "gnn_train" => RequestKind::Train,
+        "gnn_infer" => RequestKind::Infer,
+        "realtime_gnn_infer" => RequestKind::LiveInfer,
         "dummy" => RequestKind::Dummy,
         _ => RequestKind::Other,
     })
@@ -180,6 +194,9 @@ fn parameters_of(kind: &RequestKind) -> &'static [&'static str] {
     match kind {
         RequestKind::Klines(_) | RequestKind::Trades => &[],
         RequestKind::Graph => &["collection_inputs", "collection_output", "threshold", "k", "minimum_observations"],
+        RequestKind::Train => model::TRAINING,
+        RequestKind::Infer => model::INFERENCE,
+        RequestKind::LiveInfer => model::LIVE_INFERENCE,
         RequestKind::Dummy => &["simulate_loading", "fail_after", "exit_after", "exit_on_ping", "noop", "debug"],
         RequestKind::Other => &["graph_collection", "model_output", "collection_inputs", "inference_interval"],
     }

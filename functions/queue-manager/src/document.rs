@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use streamforge_events::{Interval, Millis, QueueId, SeriesId, SeriesKind, Symbol, TimeRange};
 
-use crate::{batch_set::BatchSet, restated::RestatedBatches};
+use crate::{
+    batch_set::BatchSet,
+    made::{Product, TrainedModel},
+    restated::RestatedBatches,
+};
 
 /// How far a workflow or a stage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +93,15 @@ pub struct Workflow {
     /// When it ended.
     #[serde(with = "optional_instant")]
     pub finished_at: Option<Millis>,
+    /// The graph that it built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<String>,
+    /// The model that it trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<TrainedModel>,
+    /// How well the model and its baselines did on bars that the training left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Value>,
     /// What was asked for, as it arrived.
     pub request: Value,
     /// The stages, in the order of the request.
@@ -124,6 +137,12 @@ pub struct Stage {
     pub progress_millis: Option<Millis>,
     /// What every task of the stage is told, beside its own slice.
     pub parameters: Map<String, Value>,
+    /// What it makes for later stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makes: Option<Product>,
+    /// What its tasks are told that earlier stages make.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes: Vec<Product>,
     /// Its tasks; a connector stage has none of its own.
     pub tasks: Vec<Task>,
 }
@@ -138,6 +157,10 @@ pub enum Work {
     Store(String),
     /// Works on what is stored.
     Compute,
+    /// Works on what is stored, in a job that may have to wait long for a machine.
+    Job,
+    /// Works on what comes in, until it is stopped.
+    Live,
 }
 
 /// One command to a worker: a symbol and a slice of the range.
@@ -252,6 +275,7 @@ impl Workflow {
     pub fn summary(&self) -> Value {
         let mut shown = self.clone();
         shown.request = Value::Null;
+        shown.scores = None;
         let counts: Vec<(usize, usize)> = self.stages.iter().map(|stage| stage.progress(self)).collect();
         for stage in &mut shown.stages {
             stage.tasks.clear();

@@ -5,6 +5,7 @@ use streamforge_events::{Report, ReportStatus};
 
 use crate::{
     batch_set::BatchSet,
+    made::Made,
     reduce::{Heard, What},
     restated::Restated,
 };
@@ -34,21 +35,20 @@ pub(crate) fn heard(report: &Report) -> Option<Heard> {
     Some(Heard { task: report.task.clone()?, attempt: report.attempt, what })
 }
 
-/// `{"batches": [0, 1, 2], "complete_until": 1722500000000}`; a loader that found nothing announces no batches.
+/// `{"batches": [0, 1, 2], "complete_until": 1722500000000}` and what [`Made`] reads; a loader that found nothing
+/// announces no batches.
 fn finished(extra: Option<&Value>) -> What {
     let field = |name: &str| extra.and_then(|extra| extra.get(name));
     let batches = field("batches").and_then(Value::as_array);
     let numbers: Vec<u64> = batches.into_iter().flatten().filter_map(Value::as_u64).collect();
     let is_whole = batches.is_none_or(|batches| batches.len() == numbers.len());
-    match BatchSet::of(&numbers) {
-        Some(announced) if is_whole => {
-            What::Finished { announced, complete_until: field("complete_until").and_then(Value::as_i64) }
+    let failed = |message| What::Failed { message, is_final: true, batch: None };
+    match (BatchSet::of(&numbers), Made::read(extra)) {
+        (Some(announced), Ok(made)) if is_whole => {
+            What::Finished { announced, complete_until: field("complete_until").and_then(Value::as_i64), made }
         }
-        _ => What::Failed {
-            message: "the loader announced batches that no task can have".to_owned(),
-            is_final: true,
-            batch: None,
-        },
+        (Some(_), Err(words)) if is_whole => failed(words),
+        _ => failed("the loader announced batches that no task can have".to_owned()),
     }
 }
 
@@ -63,6 +63,7 @@ mod tests {
         let announced = |batches: &[u64]| What::Finished {
             announced: BatchSet::of(batches).expect("small numbers"),
             complete_until: Some(7),
+            made: Made::default(),
         };
         let whole = json!({"batches": [0, 2], "complete_until": 7, "rows": 2000});
         assert_eq!(finished(Some(&whole)), announced(&[0, 2]));

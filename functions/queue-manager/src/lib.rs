@@ -12,6 +12,7 @@ pub mod engine;
 mod folding;
 pub mod function;
 mod heard;
+pub mod made;
 pub mod outbox;
 mod outgoing;
 pub mod plan;

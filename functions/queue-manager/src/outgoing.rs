@@ -80,7 +80,7 @@ fn start(workflow: &Workflow, stage: &Stage, task: &Task, attempt: u32, now: Mil
         collection_name: Some(collection_name(&task.symbol, &stage.r#type, task.range)),
         task: Some(task.id.clone()),
         attempt: Some(attempt),
-        parameters: parameters(stage, task),
+        parameters: parameters(workflow, stage, task),
         ..command(&workflow.id, Order::Start, &stage.function, now)
     };
     traced(envelope, workflow.traceparent.as_deref()).build(&data)
@@ -103,15 +103,19 @@ fn finished(workflow: &Workflow, now: Millis) -> Result<Event, Error> {
         "status": workflow.status,
         "records_written": workflow.records_written,
         "restated": workflow.restated(),
+        "model": workflow.model,
         "error_message": workflow.error_message,
         "finished_at": workflow.finished_at.map(rfc3339),
     });
     traced(envelope, workflow.traceparent.as_deref()).build(&data)
 }
 
-/// What a task is told: the parameters of its stage, and for a loader the slice.
-fn parameters(stage: &Stage, task: &Task) -> Map<String, Value> {
+/// What a task is told: the parameters of its stage, what earlier stages made for it, and for a loader the slice.
+fn parameters(workflow: &Workflow, stage: &Stage, task: &Task) -> Map<String, Value> {
     let mut parameters = stage.parameters.clone();
+    for product in &stage.takes {
+        workflow.tell(*product, &mut parameters);
+    }
     if matches!(stage.work, Work::Load(_)) {
         parameters.insert("from".to_owned(), task.range.from().into());
         parameters.insert("to".to_owned(), task.range.to().into());

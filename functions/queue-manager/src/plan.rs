@@ -2,6 +2,8 @@
 //!
 //! Only what is missing becomes a task. The part of a range that is not over is left out.
 
+mod learning;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -15,6 +17,7 @@ use crate::{
     engine::Request,
     slice::{closed_part, slice_count, slices},
 };
+use learning::Sources;
 
 /// The functions that a request can be made of.
 pub const AVAILABLE: [&str; 5] =
@@ -46,6 +49,9 @@ pub fn pending(request: &WorkflowRequest, cause: &Request, now: Millis) -> Workf
         created_at: now,
         started_at: None,
         finished_at: None,
+        graph: None,
+        model: None,
+        scores: None,
         request: cause.body.clone(),
         stages: Vec::new(),
         traceparent: cause.traceparent.clone(),
@@ -58,11 +64,7 @@ pub fn pending(request: &WorkflowRequest, cause: &Request, now: Millis) -> Workf
 fn queue_id(request: &WorkflowRequest, cause: &Request) -> QueueId {
     let day: String = rfc3339(request.range.from()).chars().take(10).filter(char::is_ascii_digit).collect();
     let code = short_code(&[&cause.source, &cause.id]);
-    // Lower case can be longer than the symbol, and hold marks that a name must not have.
-    let is_sound = |character: &char| character.is_alphanumeric() || matches!(character, '-' | '_' | '.');
-    let symbol: String = subject(request).chars().filter(is_sound).collect();
-    let symbol = &symbol[..symbol.floor_char_boundary(64)];
-    let id = format!("wf-{symbol}-{}-{day}-{code}", request.entries[0].r#type);
+    let id = format!("wf-{}-{}-{day}-{code}", subject(request), request.entries[0].r#type);
     id.parse().expect("the parts are short and hold only letters, digits and the signs of a name")
 }
 
@@ -109,8 +111,7 @@ pub fn plan(
         let work = work(request, entry, function).ok_or_else(|| {
             refusal("missing_loader", &field("type"), "the connector needs a loader of its type in the same request")
         })?;
-        let parameters = parameters(request, entry, &work, range)
-            .map_err(|message| refusal("missing_field", &field("interval"), message))?;
+        let parameters = parameters(request, entry, &work, range, &format!("requests[{index}]"))?;
         let mut stage = Stage {
             name,
             function: function.to_owned(),
@@ -120,6 +121,8 @@ pub fn plan(
             heard_at: now,
             progress_millis: None,
             parameters,
+            makes: learning::makes(entry),
+            takes: Sources::of(request, entry).takes(entry),
             tasks: Vec::new(),
             work,
         };
@@ -138,6 +141,8 @@ fn function(entry: &RequestEntry) -> Option<&'static str> {
         ("loader-producer" | "loader-api-trades", RequestKind::Trades) => Some("loader-api-trades"),
         ("arango-connector", RequestKind::Klines(_) | RequestKind::Trades) => Some(CONNECTOR),
         ("graph-builder", RequestKind::Graph) => Some("graph-builder"),
+        ("gnn-trainer", RequestKind::Train) => Some("gnn-trainer"),
+        ("predictor", RequestKind::Infer | RequestKind::LiveInfer) => Some("predictor"),
         ("dummy-service", RequestKind::Dummy) => Some("dummy-service"),
         _ => None,
     }
@@ -165,7 +170,11 @@ fn work(request: &WorkflowRequest, entry: &RequestEntry, function: &str) -> Opti
         return Some(Work::Load(kind));
     }
     if function != CONNECTOR {
-        return Some(Work::Compute);
+        return Some(match entry.kind {
+            RequestKind::Train => Work::Job,
+            RequestKind::LiveInfer => Work::Live,
+            _ => Work::Compute,
+        });
     }
     let (loader, _) = loads(request).find(|(loader, _)| loader.r#type == entry.r#type)?;
     Some(Work::Store(stage_name(self::function(loader)?, loader)))
@@ -177,27 +186,48 @@ fn parameters(
     entry: &RequestEntry,
     work: &Work,
     range: TimeRange,
-) -> Result<Map<String, Value>, String> {
+    field: &str,
+) -> Result<Map<String, Value>, FieldError> {
     let mut parameters = entry.parameters.clone();
     if let Some(interval) = work.interval() {
         parameters.insert("interval".to_owned(), json!(interval));
     }
-    if function(entry) == Some("graph-builder") {
-        let interval = entry.interval.or_else(|| first_interval(request));
-        let interval = interval.ok_or("a graph without a loader of klines in the request must name its interval")?;
-        parameters.insert("interval".to_owned(), json!(interval));
-        parameters.insert("symbols".to_owned(), json!(request.symbols));
-        parameters.insert("from".to_owned(), range.from().into());
-        parameters.insert("to".to_owned(), range.to().into());
+    let (RequestKind::Graph | RequestKind::Train | RequestKind::Infer | RequestKind::LiveInfer) = entry.kind else {
+        return Ok(parameters);
+    };
+    let missing = || {
+        let what = entry.r#type.as_str();
+        let message = format!("`{what}` without a loader of klines in the same request must name its interval");
+        refusal("missing_field", &format!("{field}.interval"), message)
+    };
+    let interval = interval(request, entry).ok_or_else(missing)?;
+    if entry.kind != RequestKind::Graph {
+        learning::complete(request, entry, interval, range, field, &mut parameters)?;
+        return Ok(parameters);
     }
+    parameters.insert("interval".to_owned(), json!(interval));
+    parameters.insert("symbols".to_owned(), json!(request.symbols));
+    parameters.insert("from".to_owned(), range.from().into());
+    parameters.insert("to".to_owned(), range.to().into());
     Ok(parameters)
 }
 
-fn first_interval(request: &WorkflowRequest) -> Option<Interval> {
-    loads(request).find_map(|(_, kind)| match kind {
-        SeriesKind::Klines(interval) => Some(interval),
-        SeriesKind::Trades => None,
-    })
+/// The interval of the bars that a part works on: its own, else that of the graph, of the training or of the first
+/// loader in the request.
+fn interval(request: &WorkflowRequest, entry: &RequestEntry) -> Option<Interval> {
+    let of = |kind: RequestKind| request.entries.iter().find(|part| part.kind == kind)?.interval;
+    let loaded = || {
+        loads(request).find_map(|(_, kind)| match kind {
+            SeriesKind::Klines(interval) => Some(interval),
+            SeriesKind::Trades => None,
+        })
+    };
+    let earlier = match entry.kind {
+        RequestKind::Graph => None,
+        RequestKind::Train => of(RequestKind::Graph),
+        _ => of(RequestKind::Train).or_else(|| of(RequestKind::Graph)),
+    };
+    entry.interval.or(earlier).or_else(loaded)
 }
 
 fn tasks(
@@ -210,7 +240,10 @@ fn tasks(
 ) -> Vec<Task> {
     let slices: Vec<(Symbol, TimeRange)> = match stage.work {
         Work::Store(_) => return Vec::new(),
-        Work::Compute => {
+        Work::Compute | Work::Job | Work::Live => {
+            let field = |name: &str| stage.parameters.get(name).and_then(Value::as_i64);
+            let own = field("from").zip(field("to")).and_then(|(from, to)| TimeRange::new(from, to).ok());
+            let range = own.unwrap_or(range);
             return vec![Task::waiting(task_id(request, stage, None, 0), request.symbols[0].clone(), range, now)];
         }
         Work::Load(kind) => {
@@ -241,12 +274,15 @@ fn task_id(request: &WorkflowRequest, stage: &Stage, symbol: Option<&Symbol>, nu
     format!("{verb}-{}-{symbol}-{number:04}", stage.r#type)
 }
 
-/// The symbol in lower case, or `multi`.
+/// The symbol in lower case, as a part of a name, or `multi`.
 fn subject(request: &WorkflowRequest) -> String {
-    match request.symbols.as_slice() {
-        [symbol] => symbol.to_lower(),
-        _ => "multi".to_owned(),
-    }
+    let [symbol] = request.symbols.as_slice() else {
+        return "multi".to_owned();
+    };
+    // Lower case can be longer than the symbol, and hold marks that a name must not have.
+    let is_sound = |character: &char| character.is_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let symbol: String = symbol.to_lower().chars().filter(is_sound).collect();
+    symbol[..symbol.floor_char_boundary(64)].to_owned()
 }
 
 /// A loader without a connector would load for nothing.
@@ -273,10 +309,11 @@ fn add_connectors(request: &WorkflowRequest, stages: &mut Vec<Stage>) {
     }
 }
 
-/// Loaders, connectors and dummies first, then graphs; `after` overrides.
+/// Loaders, connectors and dummies first, then graph, training and prediction; `after` overrides, but nobody begins
+/// before what it builds on is there.
 fn set_order(request: &WorkflowRequest, stages: &mut [Stage]) -> Result<(), FieldError> {
-    let first: Vec<String> =
-        stages.iter().filter(|stage| !matches!(stage.work, Work::Compute)).map(|stage| stage.name.clone()).collect();
+    let ranks: Vec<(String, Option<u8>)> =
+        stages.iter().map(|stage| (stage.name.clone(), learning::rank(stage))).collect();
     let names: Vec<(String, String)> = request
         .entries
         .iter()
@@ -290,9 +327,9 @@ fn set_order(request: &WorkflowRequest, stages: &mut [Stage]) -> Result<(), Fiel
             continue;
         };
         if entry.after.is_empty() {
-            if stage.function == "graph-builder" {
-                stage.after.clone_from(&first);
-            }
+            let own = learning::rank(stage).unwrap_or_default();
+            let earlier = ranks.iter().filter(|(_, rank)| rank.is_some_and(|rank| rank < own));
+            stage.after = earlier.map(|(name, _)| name.clone()).collect();
             continue;
         }
         for wanted in &entry.after {
@@ -301,7 +338,13 @@ fn set_order(request: &WorkflowRequest, stages: &mut [Stage]) -> Result<(), Fiel
                 .ok_or_else(|| refusal("unknown_stage", &field, format!("`{wanted}` is no part of the request")))?;
             stage.after.push(known.clone());
         }
+        for needed in Sources::of(request, entry).stages() {
+            if !stage.after.contains(&needed) {
+                stage.after.push(needed);
+            }
+        }
     }
+    check_live(request, stages)?;
     follow_loaders(stages);
     check_ends(request, stages)
 }
@@ -317,6 +360,17 @@ fn follow_loaders(stages: &mut [Stage]) {
             stage.after = orders.get(loader).cloned().unwrap_or_default();
         }
     }
+}
+
+/// Refuses an order in which some stage waits for one that has no end.
+fn check_live(request: &WorkflowRequest, stages: &[Stage]) -> Result<(), FieldError> {
+    let live = stages
+        .iter()
+        .find(|stage| stage.work == Work::Live && stages.iter().any(|other| other.after.contains(&stage.name)));
+    let Some(live) = live else { return Ok(()) };
+    let index = request.entries.iter().position(|entry| !entry.after.is_empty()).unwrap_or_default();
+    let message = format!("`{}` runs until it is stopped, so nothing can come after it", live.name);
+    Err(refusal("endless_stage", &format!("requests[{index}].after"), message))
 }
 
 /// Refuses an order in which some stage waits for itself.

@@ -11,11 +11,16 @@ use streamforge_events::{Millis, SeriesId, TimeRange};
 use crate::{
     batch_set::BatchSet,
     document::{Command, Stage, Status, Task, TaskState, Work, Workflow},
+    made::Made,
     restated::Restated,
 };
 
 /// How long a task may go without progress before it is sent again.
 pub const PROGRESS_MILLIS: Millis = 120_000;
+
+/// How often that time passes before a job that nobody began is sent again: it may wait for a machine, or for the jobs
+/// before it, and its record is not lost as long as nobody claimed it.
+const JOB_PATIENCE: Millis = 30;
 
 /// How often a task is sent before the workflow fails.
 pub const MAX_ATTEMPTS: u32 = 5;
@@ -84,6 +89,8 @@ pub enum What {
         announced: BatchSet,
         /// Up to when the slice is complete.
         complete_until: Option<Millis>,
+        /// What it has made for others.
+        made: Made,
     },
     /// It gave up before its end and somebody may take over.
     Interrupted,
@@ -173,6 +180,7 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, Stri
     });
     let Some((stage, index)) = found else { return Ok(false) };
     let is_load = matches!(stage.work, Work::Load(_));
+    let mut kept = None;
     let task = &mut stage.tasks[index];
     if !task.is_in_flight() {
         return Ok(false);
@@ -199,7 +207,12 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, Stri
             retry(task, Some("the loader does not say up to when it loaded".to_owned()), now);
             false
         }
-        What::Finished { announced, complete_until } => {
+        What::Finished { made, .. } if made.lacks(stage.makes).is_some() => {
+            retry(task, made.lacks(stage.makes).map(str::to_owned), now);
+            false
+        }
+        What::Finished { announced, complete_until, made } => {
+            kept = (!is_load).then_some(made);
             task.state = if is_load { TaskState::Loaded } else { TaskState::Done };
             task.announced = announced;
             task.complete_until = complete_until;
@@ -230,7 +243,11 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, Stri
         task.heard_at = now;
         stage.heard_at = now;
     }
-    Ok((&*task, stage.heard_at) != (&before.0, before.1))
+    let has_changed = (&*task, stage.heard_at) != (&before.0, before.1);
+    if let Some(made) = kept {
+        workflow.keep(made);
+    }
+    Ok(has_changed)
 }
 
 /// Counts the rows of a batch, unless it was counted before.
@@ -315,6 +332,12 @@ fn deadline(stage: &Stage, task: &Task) -> Option<Millis> {
         _ => task.heard_at.max(stage.heard_at),
     };
     let patience = stage.progress_millis.unwrap_or(PROGRESS_MILLIS);
+    let patience = match (&stage.work, task.state) {
+        // It is quiet for as long as it lives.
+        (Work::Live, TaskState::Started) => return task.retry_at,
+        (Work::Job, TaskState::Sent) => patience.saturating_mul(JOB_PATIENCE),
+        _ => patience,
+    };
     Some(task.retry_at.unwrap_or_else(|| heard_at.saturating_add(patience)))
 }
 
@@ -384,7 +407,7 @@ fn next_status(stage: &Stage, workflow: &Workflow) -> Status {
     match (stage.status, &stage.work) {
         (Status::Pending, _) if stage.after.iter().all(is_finished) => Status::Loading,
         (Status::Loading, Work::Store(source)) if done == total && is_finished(source) => Status::Finished,
-        (Status::Loading, Work::Load(_) | Work::Compute) if done == total => Status::Finished,
+        (Status::Loading, Work::Load(_) | Work::Compute | Work::Job | Work::Live) if done == total => Status::Finished,
         (status, _) => status,
     }
 }

@@ -86,3 +86,69 @@ fn what_nobody_knows_is_refused() {
     assert_eq!(WorkflowRequest::parse(&json!([])).unwrap_err().code, "not_an_object");
     assert_eq!(WorkflowRequest::parse(&json!({})).unwrap_err().field, "requests");
 }
+
+#[test]
+fn training_and_prediction_have_fields_of_their_own() {
+    let with = |entry: Value| {
+        let mut body = body();
+        body["requests"][1] = entry;
+        WorkflowRequest::parse(&body)
+    };
+    let train = json!({"target": "gnn-trainer", "type": "gnn_train", "graph_collection": "g", "model_output": "gnn-币安",
+        "horizon": 16, "epochs": 2, "seed": 0, "temporal": "gru"});
+    let entry = &with(train).unwrap().entries[1];
+    assert_eq!((&entry.kind, &entry.parameters["horizon"]), (&RequestKind::Train, &json!(16)));
+    let infer = |name: &str, value: Value| {
+        let mut entry = json!({"target": "predictor", "type": "gnn_infer", "model": "gnn"});
+        entry[name] = value;
+        entry
+    };
+    let live = |pause: Value| json!({"target": "predictor", "type": "realtime_gnn_infer", "inference_interval": pause});
+    for sound in [
+        infer("range", json!("last_day")),
+        infer("range", json!("2024-06-29:2024-06-30")),
+        infer("version", json!("1")),
+        live(json!("1m")),
+        live(json!(30)),
+    ] {
+        with(sound.clone()).unwrap_or_else(|error| panic!("{sound}: {error}"));
+    }
+    let train = |name: &str, value: Value| {
+        let mut entry = json!({"target": "gnn-trainer", "type": "gnn_train"});
+        entry[name] = value;
+        entry
+    };
+    for (entry, code, field) in [
+        (train("model_output", json!("../x")), "invalid_field", "model_output"),
+        (train("graph_collection", json!("a/b")), "invalid_field", "graph_collection"),
+        (train("horizon", json!(0)), "invalid_field", "horizon"),
+        (train("epochs", json!(1.5)), "invalid_field", "epochs"),
+        (train("seed", json!(-1)), "invalid_field", "seed"),
+        (train("inference_interval", json!("1m")), "unknown_field", "inference_interval"),
+        (infer("model", json!(".x")), "invalid_field", "model"),
+        (infer("version", json!("latest")), "invalid_field", "version"),
+        (infer("range", json!("today")), "invalid_time_range", "range"),
+        (infer("range", json!(1)), "invalid_time_range", "range"),
+        (infer("from", json!("2024-06-30T00:00:00Z")), "missing_field", "to"),
+        (infer("to", json!("2024-06-30")), "invalid_time_range", "to"),
+        (live(json!("now")), "invalid_field", "inference_interval"),
+        (live(json!(0)), "invalid_field", "inference_interval"),
+    ] {
+        let error = with(entry.clone()).unwrap_err();
+        assert_eq!((&*error.code, error.field), (code, format!("requests[1].{field}")), "{entry}");
+    }
+}
+
+#[test]
+fn the_range_of_a_prediction_is_the_last_day_or_its_own() {
+    let read = |fields: Value| inference_range(fields.as_object().unwrap(), "requests[0]");
+    assert_eq!(read(json!({})), Ok(InferenceRange::LastDay));
+    assert_eq!(read(json!({"range": "last_day"})), Ok(InferenceRange::LastDay));
+    let day = InferenceRange::Own("2024-06-30:2024-06-30".parse().unwrap());
+    assert_eq!(read(json!({"range": "2024-06-30:2024-06-30"})), Ok(day));
+    let (from, to) = ("2024-06-30T00:00:00Z", "2024-07-01T00:00:00Z");
+    assert_eq!(read(json!({"from": from, "to": to})), Ok(day));
+    let error = read(json!({"range": "last_day", "from": from, "to": to})).unwrap_err();
+    assert_eq!(error.code, "conflicting_fields");
+    assert_eq!(read(json!({"from": to, "to": from})).unwrap_err().field, "requests[0].to");
+}

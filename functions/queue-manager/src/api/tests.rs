@@ -107,15 +107,15 @@ async fn an_idempotency_key_makes_one_workflow_of_many_calls() {
 #[tokio::test]
 async fn a_bad_request_is_answered_with_code_and_field() {
     let api = Api::new().await;
-    let trainer = json!({
+    let simulator = json!({
         "symbol": "BTCUSDT", "time_range": "2024-01-01:2024-01-03",
-        "requests": [{"target": "gnn-trainer", "type": "gnn_train"}],
+        "requests": [{"target": "simulator", "type": "monte_carlo"}],
     });
     let mut future = full();
     future["time_range"] = "2999-01-01:2999-01-02".into();
     let queue = json!({"queue_id": "q", "command": "dance"});
     let cases = [
-        ("/queues/start-pipeline", trainer, "unsupported_target", "requests[0].target"),
+        ("/queues/start-pipeline", simulator, "unsupported_target", "requests[0].target"),
         ("/queues/start-pipeline", future, "range_in_future", "time_range"),
         ("/queues/start", json!({"type": "api_trades", "image": "x"}), "unknown_field", "image"),
         ("/queues/start", json!({"symbol": "BTCUSDT"}), "missing_field", "type"),

@@ -115,7 +115,9 @@ async fn a_workflow_runs_from_its_request_to_its_end() {
     }
     let graph = world.published(EventType::ControlStart).pop().unwrap();
     assert_eq!(extension(&graph, "target").unwrap(), "graph-builder");
-    let end = json!({"status": "finished", "task": extension(&graph, "task").unwrap(), "finished": true});
+    let end = json!({
+        "status": "finished", "task": extension(&graph, "task").unwrap(), "finished": true, "extra": {"graph": "g"},
+    });
     assert_eq!(world.report(&id, end).await, 204);
     let finished: Value = data(&world.published(EventType::WorkflowFinished)[0]).unwrap();
     assert_eq!((&finished["status"], &finished["records_written"]), (&json!("finished"), &json!(384)));
@@ -124,6 +126,44 @@ async fn a_workflow_runs_from_its_request_to_its_end() {
     assert_eq!(again.status, 204);
     let second = world.workflow(&id_of("2", &body())).await;
     assert!(second.stages[0].tasks.is_empty(), "nothing is missing the second time");
+}
+
+#[tokio::test]
+async fn a_training_and_a_prediction_are_told_what_was_made_before_them() {
+    let world = Hosted::new().await;
+    let body = json!({
+        "symbols": ["BTCUSDT", "ETHUSDT"], "time_range": "2024-01-01:2024-01-02",
+        "requests": [
+            {"target": "graph-builder", "type": "gnn_graph", "interval": "15m"},
+            {"target": "gnn-trainer", "type": "gnn_train", "model_output": "m"},
+            {"target": "predictor", "type": "gnn_infer"},
+        ],
+    });
+    let id = id_of("1", &body);
+    assert_eq!(world.post(&requested("1", &body)).await.status, 204);
+    let scores = json!({"volatility": {"network": {"mean": 0.5, "spread": 0.1, "windows": [0.4, 0.6]}}});
+    let model = json!({"name": "m", "version": "v7"});
+    for (target, extra) in [
+        ("graph-builder", json!({"graph": "graph-15m"})),
+        ("gnn-trainer", json!({"model": model, "scores": scores})),
+        ("predictor", json!({"predictions": 2})),
+    ] {
+        let start = world.published(EventType::ControlStart).pop().unwrap();
+        assert_eq!(extension(&start, "target").unwrap(), target);
+        let told: Value = data::<Value>(&start).unwrap()["parameters"].clone();
+        match target {
+            "gnn-trainer" => assert_eq!((&told["graph"], &told["model"]), (&json!("graph-15m"), &json!("m"))),
+            "predictor" => assert_eq!((&told["model"], &told["version"]), (&json!("m"), &json!("v7"))),
+            _ => {}
+        }
+        let task = extension(&start, "task").unwrap();
+        let end = json!({"status": "finished", "task": task, "attempt": 1, "finished": true, "extra": extra});
+        assert_eq!(world.report(&id, end).await, 204);
+    }
+    let view = world.workflow(&id).await.view();
+    assert_eq!((&view["status"], &view["model"], &view["scores"]), (&json!("finished"), &model, &scores));
+    let finished: Value = data(&world.published(EventType::WorkflowFinished)[0]).unwrap();
+    assert_eq!(finished["model"], model);
 }
 
 #[tokio::test]
@@ -144,7 +184,7 @@ async fn a_redelivered_request_changes_nothing() {
 async fn a_bad_request_becomes_a_dead_letter_that_names_code_and_field() {
     let world = Hosted::new().await;
     let mut unsupported = body();
-    unsupported["requests"][1] = json!({"target": "gnn-trainer", "type": "gnn_train"});
+    unsupported["requests"][1] = json!({"target": "simulator", "type": "monte_carlo"});
     for (body, word) in
         [(unsupported, "unsupported_target"), (json!({"symbol": "BTCUSDT"}), "requests"), (json!([]), "refused")]
     {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::made::Product;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: Millis = 1_767_225_600_000;
@@ -122,9 +123,20 @@ fn what_cannot_be_done_is_refused_by_name() {
     };
     let connector = json!({"target": "arango-connector", "type": "api_candles_15m"});
     let same = json!({"target": "loader-api-candles", "type": "api_candles_15m"});
-    let trainer = json!({"target": "gnn-trainer", "type": "gnn_train"});
+    let live = json!({"target": "predictor", "type": "realtime_gnn_infer", "model": "m", "interval": "15m"});
+    let simulator = json!({"target": "simulator", "type": "monte_carlo"});
     let cases = [
-        (json!([loader(), trainer]), "unsupported_target", "requests[1].target"),
+        (json!([loader(), simulator]), "unsupported_target", "requests[1].target"),
+        (json!([loader(), {"target": "gnn-trainer", "type": "gnn_infer"}]), "unsupported_target", "requests[1].target"),
+        (json!([loader(), training(&json!({}))]), "missing_field", "requests[1].graph_collection"),
+        (json!([training(&json!({"graph_collection": "g"}))]), "missing_field", "requests[0].interval"),
+        (json!([loader(), prediction(&json!({}))]), "missing_field", "requests[1].model"),
+        (json!([live, with_after(loader(), "predictor/realtime_gnn_infer")]), "endless_stage", "requests[1].after"),
+        (
+            json!([loader(), with_after(graph(), "gnn-trainer/gnn_train"), training(&json!({}))]),
+            "circular_order",
+            "requests[1].after",
+        ),
         (json!([{"target": "loader-ws", "type": "ws_trades"}]), "unsupported_target", "requests[0].target"),
         (json!([loader(), same]), "duplicate_request", "requests[1].type"),
         (json!([connector]), "missing_loader", "requests[0].type"),
@@ -165,4 +177,107 @@ fn the_queue_id_follows_from_the_cause() {
         let request = WorkflowRequest::parse(&body).unwrap();
         assert!(pending(&request, &cause("1"), NOW).id.as_str().len() <= 200);
     }
+}
+
+fn training(fields: &Value) -> Value {
+    with(json!({"target": "gnn-trainer", "type": "gnn_train"}), fields)
+}
+
+fn prediction(fields: &Value) -> Value {
+    with(json!({"target": "predictor", "type": "gnn_infer"}), fields)
+}
+
+fn with(mut entry: Value, fields: &Value) -> Value {
+    entry.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    entry
+}
+
+/// The last day of the requests here.
+const LAST_DAY: Millis = 1_735_603_200_000;
+
+#[test]
+fn training_and_prediction_build_on_what_comes_before_them() {
+    let stages = planned(&json!([prediction(&json!({})), training(&json!({"horizon": 8})), graph(), loader()]));
+    let order: Vec<usize> = stages.iter().map(|stage| stage.after.len()).collect();
+    // Prediction, training, graph, loader, connector: each waits for all that come before it.
+    assert_eq!(order, [4, 3, 2, 0, 0]);
+    let [prediction, training] = [&stages[0], &stages[1]];
+    assert_eq!(
+        (&training.work, training.takes.as_slice(), training.makes),
+        (&Work::Job, &[Product::Graph][..], Some(Product::Model))
+    );
+    assert_eq!(stages[2].makes, Some(Product::Graph));
+    let told = Value::Object(training.parameters.clone());
+    assert_eq!(
+        told,
+        json!({
+            "symbols": ["BTCUSDT", "ETHUSDT"], "interval": "15m", "from": 1_704_067_200_000_i64,
+            "to": 1_735_689_600_000_i64, "model": "gnn_multi_15m", "horizon": 8,
+        })
+    );
+    assert_eq!((&prediction.work, prediction.takes.as_slice()), (&Work::Compute, &[Product::Model][..]));
+    let told = Value::Object(prediction.parameters.clone());
+    assert_eq!(
+        told,
+        json!({
+            "symbols": ["BTCUSDT", "ETHUSDT"], "interval": "15m", "from": LAST_DAY, "to": 1_735_689_600_000_i64,
+            "model": "gnn_multi_15m",
+        })
+    );
+    assert_eq!(prediction.tasks[0].range, TimeRange::new(LAST_DAY, 1_735_689_600_000).unwrap());
+}
+
+#[test]
+fn what_the_user_names_is_taken_instead() {
+    // The graph of the same request under its own name, and the model of the same request under its own.
+    let stages = planned(&json!([
+        loader(),
+        graph(),
+        training(&json!({"graph_collection": "g", "model_output": "m"})),
+        prediction(&json!({"model": "m", "range": "2024-06-01:2024-06-02", "after": ["gnn-trainer/gnn_train"]})),
+    ]));
+    assert_eq!((stages[3].takes.as_slice(), &stages[3].parameters["graph"]), (&[Product::Graph][..], &json!("g")));
+    assert_eq!((&stages[3].parameters["model"], stages[4].takes.as_slice()), (&json!("m"), &[Product::Model][..]));
+    assert_eq!(stages[4].after, ["gnn-trainer/gnn_train"]);
+    assert_eq!(stages[4].tasks[0].range, "2024-06-01:2024-06-02".parse().unwrap());
+    assert!(!stages[4].parameters.contains_key("range"));
+    // Another graph and another model: nothing is taken from the request, and the order need not wait.
+    let loaded = json!(["loader-producer/api_candles_15m"]);
+    let stages = planned(&json!([
+        loader(),
+        graph(),
+        training(&json!({"graph_collection": "other", "after": loaded})),
+        prediction(&json!({"model": "other", "version": "3", "after": loaded})),
+    ]));
+    for stage in &stages[3..] {
+        assert_eq!((stage.takes.as_slice(), stage.after.len()), (&[][..], 1), "{}", stage.name);
+    }
+    assert_eq!((&stages[3].parameters["graph"], &stages[4].parameters["version"]), (&json!("other"), &json!("3")));
+    // An order of one's own does not undo what a training builds on.
+    let stages = planned(&json!([loader(), graph(), training(&json!({"after": loaded}))]));
+    assert!(stages[3].after.contains(&"graph-builder/gnn_graph".to_owned()), "{:?}", stages[3].after);
+}
+
+#[test]
+fn who_predicts_live_knows_the_model_and_follows_its_versions() {
+    let live = json!({"target": "predictor", "type": "realtime_gnn_infer", "inference_interval": "1m"});
+    let stages = planned(&json!([loader(), graph(), training(&json!({})), live]));
+    let live = &stages[4];
+    assert_eq!((&live.work, live.takes.as_slice()), (&Work::Live, &[][..]));
+    assert!(live.after.contains(&"gnn-trainer/gnn_train".to_owned()));
+    let told = Value::Object(live.parameters.clone());
+    assert_eq!(
+        told,
+        json!({"symbols": ["BTCUSDT", "ETHUSDT"], "interval": "15m", "model": "gnn_multi_15m", "inference_interval": "1m"})
+    );
+}
+
+#[test]
+fn the_last_day_of_long_bars_is_their_last_one() {
+    let body = json!({
+        "symbol": "BTCUSDT", "time_range": "2024-01-01:2024-12-29",
+        "requests": [{"target": "predictor", "type": "gnn_infer", "model": "m", "interval": "1w"}],
+    });
+    let stages = plan(&WorkflowRequest::parse(&body).unwrap(), &BTreeMap::new(), NOW).unwrap();
+    assert_eq!(stages[0].tasks[0].range, "2024-12-23:2024-12-29".parse().unwrap());
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use streamforge_events::{Interval, SeriesKind};
 
 use super::*;
+use crate::made::{Product, TrainedModel};
 
 const BATCHES: u32 = 4;
 const SLICE: Millis = 1_000_000;
@@ -20,6 +21,8 @@ fn stage(name: &str, work: Work, after: &[&str], tasks: Vec<Task>) -> Stage {
         heard_at: 0,
         progress_millis: None,
         parameters: Map::new(),
+        makes: None,
+        takes: vec![],
         tasks,
     }
 }
@@ -55,6 +58,9 @@ fn pending() -> Workflow {
         created_at: 0,
         started_at: None,
         finished_at: None,
+        graph: None,
+        model: None,
+        scores: None,
         request: Value::Null,
         stages: vec![],
         traceparent: None,
@@ -76,7 +82,7 @@ fn heard(task: &str, attempt: u32, what: What) -> Input {
 
 fn announced(until: Millis) -> What {
     let announced = BatchSet::of(&(0..u64::from(BATCHES)).collect::<Vec<_>>()).unwrap();
-    What::Finished { announced, complete_until: Some(until) }
+    What::Finished { announced, complete_until: Some(until), made: Made::default() }
 }
 
 fn failed(message: &str, is_final: bool) -> What {
@@ -244,7 +250,7 @@ fn what_a_failed_attempt_left_behind_does_not_put_off_its_repetition() {
 
 #[test]
 fn a_loader_that_does_not_say_what_it_loaded_has_failed() {
-    let mute = What::Finished { announced: BatchSet::default(), complete_until: None };
+    let mute = What::Finished { announced: BatchSet::default(), complete_until: None, made: Made::default() };
     let (workflow, commands) = run(planned(1), [heard("load-0", 1, mute)], 10);
     assert_eq!((commands, workflow.stages[0].status), (vec![], Status::Loading));
     let (workflow, commands) = run(workflow, [Input::Overdue], 10 + RETRY_MILLIS);
@@ -309,4 +315,91 @@ fn only_so_many_tasks_are_out_at_once() {
     assert_eq!(commands.len(), MAX_IN_FLIGHT);
     let (_, commands) = run(workflow, stored("load-0").chain([heard("load-0", 1, announced(SLICE))]), 1);
     assert!(commands.contains(&start("load-64", 1)), "{commands:?}");
+}
+
+/// A graph that is built, a training, a prediction and one that lives on.
+fn learning() -> Workflow {
+    let mut graph = stage("graph-builder/g", Work::Compute, &[], vec![task("graph", 0)]);
+    let mut training = stage("gnn-trainer/t", Work::Job, &["graph-builder/g"], vec![task("train", 0)]);
+    let mut prediction = stage("predictor/p", Work::Compute, &["gnn-trainer/t"], vec![task("infer", 0)]);
+    let live = stage("predictor/l", Work::Live, &["predictor/p"], vec![task("live", 0)]);
+    (graph.makes, training.makes) = (Some(Product::Graph), Some(Product::Model));
+    (training.takes, prediction.takes) = (vec![Product::Graph], vec![Product::Model]);
+    step(pending(), Input::Planned(vec![graph, training, prediction, live]), 0).0
+}
+
+fn made(made: Made) -> What {
+    What::Finished { announced: BatchSet::default(), complete_until: None, made }
+}
+
+fn graph(name: &str) -> Made {
+    Made { graph: Some(name.to_owned()), ..Made::default() }
+}
+
+fn model(version: &str) -> Made {
+    let model = TrainedModel { name: "gnn".parse().unwrap(), version: version.parse().unwrap() };
+    Made { model: Some(model), scores: Some(version.into()), graph: None }
+}
+
+#[test]
+fn what_a_stage_makes_is_kept_and_told_to_the_next() {
+    let (workflow, commands) = run(learning(), [heard("graph", 1, made(graph("g1")))], 1);
+    assert_eq!((workflow.graph.as_deref(), commands), (Some("g1"), vec![start("train", 1)]));
+    let (workflow, commands) = run(workflow, [heard("train", 1, made(model("7")))], 2);
+    assert_eq!((workflow.model.clone(), commands), (model("7").model, vec![start("infer", 1)]));
+    assert_eq!(workflow.scores, Some("7".into()));
+    let told = |product| {
+        let mut parameters = Map::new();
+        workflow.tell(product, &mut parameters);
+        Value::Object(parameters)
+    };
+    assert_eq!(told(Product::Graph), serde_json::json!({"graph": "g1"}));
+    assert_eq!(told(Product::Model), serde_json::json!({"model": "gnn", "version": "7"}));
+    // Another attempt's word comes too late.
+    let (same, _) = run(workflow.clone(), [heard("train", 1, made(model("8")))], 3);
+    assert_eq!(same, workflow);
+}
+
+#[test]
+fn who_does_not_say_what_it_made_has_failed() {
+    for (what, words) in [(made(Made::default()), "which graph"), (made(model("1")), "which graph")] {
+        let (workflow, commands) = run(learning(), [heard("graph", 1, what)], 1);
+        let task = &workflow.stages[0].tasks[0];
+        assert_eq!((commands, workflow.stages[0].status), (vec![], Status::Loading));
+        assert!(task.error_message.as_deref().unwrap().contains(words) && task.retry_at.is_some());
+    }
+    let (workflow, _) = run(learning(), [heard("graph", 1, made(graph("g")))], 1);
+    let (workflow, _) = run(workflow, [heard("train", 1, made(Made::default()))], 2);
+    assert_eq!((workflow.model.as_ref(), workflow.stages[1].status), (None, Status::Loading));
+}
+
+#[test]
+fn a_job_waits_long_for_its_turn_and_not_longer_than_others_between_two_words() {
+    let (workflow, _) = run(learning(), [heard("graph", 1, made(graph("g")))], 0);
+    assert_eq!(next_deadline(&workflow, 0), Some(JOB_PATIENCE * PROGRESS_MILLIS));
+    let (workflow, _) = run(workflow, [heard("train", 1, What::Started)], 1_000);
+    assert_eq!(next_deadline(&workflow, 0), Some(1_000 + PROGRESS_MILLIS));
+    let (workflow, _) = run(workflow, [heard("train", 1, What::Progressed)], 100_000);
+    let deadline = 100_000 + PROGRESS_MILLIS;
+    assert_eq!(next_deadline(&workflow, 0), Some(deadline));
+    let (_, commands) = run(workflow, [Input::Overdue], deadline);
+    assert_eq!(commands, [start("train", 2)]);
+}
+
+#[test]
+fn what_lives_on_is_left_in_peace_until_it_is_stopped() {
+    let done = [("graph", made(graph("g"))), ("train", made(model("1"))), ("infer", made(Made::default()))];
+    let (workflow, _) = run(learning(), done.map(|(task, what)| heard(task, 1, what)), 0);
+    // Nobody has begun it yet.
+    assert_eq!(next_deadline(&workflow, 0), Some(PROGRESS_MILLIS));
+    let (workflow, _) = run(workflow, [heard("live", 1, What::Started)], 1);
+    assert_eq!((next_deadline(&workflow, 1), workflow.status), (None, Status::Loading));
+    let (same, commands) = run(workflow.clone(), [Input::Overdue], 100 * PROGRESS_MILLIS);
+    assert_eq!((&same, commands), (&workflow, vec![]));
+    // Who was interrupted is replaced.
+    let (interrupted, _) = run(workflow.clone(), [heard("live", 1, What::Interrupted)], 5);
+    let (_, commands) = run(interrupted, [Input::Overdue], 5 + RETRY_MILLIS);
+    assert_eq!(commands, [start("live", 2)]);
+    let (workflow, commands) = run(workflow, [Input::Stop], 9);
+    assert_eq!((workflow.status, commands), (Status::Stopped, vec![stop("predictor"), Command::Finish]));
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use streamforge_events::Millis;
+use streamforge_events::{ControlCommand, Millis, data};
 
 use super::{
     judge::Judge,
@@ -127,6 +127,12 @@ fn strike_out(world: &mut World, read: &Workflow, revision: u64, due: Vec<Comman
     None
 }
 
+/// The command as the worker gets it.
+fn start_of(workflow: &Workflow, command: &Command, now: Millis) -> ControlCommand {
+    let event = outgoing::event(workflow, command, now).expect("a start can be told");
+    data(&event.expect("a start is an event")).expect("a start carries a command")
+}
+
 /// Carries out one command.
 fn publish(world: &mut World, workflow: &Workflow, command: &Command) {
     match command {
@@ -142,8 +148,10 @@ fn publish(world: &mut World, workflow: &Workflow, command: &Command) {
                 }
                 _ => None,
             };
+            Judge::told(stage, &start_of(workflow, command, world.now));
             let assignment = Assignment {
                 function: stage.function.clone(),
+                work: stage.work.clone(),
                 task: task.id.clone(),
                 attempt: *attempt,
                 range: task.range,

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
-use streamforge_events::{AttributesReader, Event, Millis, SeriesId, TimeRange};
+use streamforge_events::{AttributesReader, ControlCommand, Event, Millis, SeriesId, TimeRange};
 
 use super::{faults::Temper, market::Market, world::Message};
 use crate::{
-    document::{Command, Status, TaskState, Work, Workflow},
+    document::{Command, Stage, Status, TaskState, Work, Workflow},
+    made::Product,
     outbox::Decision,
     reduce::{Heard, Input, MAX_ATTEMPTS, MAX_IN_FLIGHT, Step, What, next_deadline, step},
 };
@@ -27,6 +28,10 @@ pub(super) struct Counts {
     pub(super) fenced: u64,
     /// Reports after the end.
     pub(super) late: u64,
+    /// Finished workflows with a model.
+    pub(super) trained: u64,
+    /// Workflows that lived until they were stopped.
+    pub(super) live: u64,
     /// Longest time from the healing to the end.
     pub(super) longest: Millis,
 }
@@ -75,8 +80,9 @@ impl Judge {
             self.counts.repeats += u64::from(*attempt > 1);
             assert!(*attempt <= MAX_ATTEMPTS, "attempt {attempt} of {task}");
             let (stage, _) = after.task(task).expect("only known tasks are started");
-            if stage.work == Work::Compute && !stage.after.is_empty() {
-                self.check_stored(market, "a graph is to be built");
+            let computes = matches!(stage.work, Work::Compute | Work::Job | Work::Live);
+            if computes && !stage.after.is_empty() {
+                self.check_stored(market, &format!("{} is to begin", stage.name));
             }
         }
         if *input == Input::Stop {
@@ -91,6 +97,9 @@ impl Judge {
             if after.status == Status::Finished {
                 self.check_stored(market, "the workflow finished");
                 assert_eq!(after.records_written, rows_of_tasks(market, after), "rows are forgotten or counted twice");
+                let is_live = after.stages.iter().any(|stage| stage.work == Work::Live);
+                assert!(!is_live, "what lives until it is stopped has ended by itself");
+                self.counts.trained += u64::from(after.model.is_some());
                 let mut tasks = after.stages.iter().flat_map(|stage| &stage.tasks);
                 assert!(tasks.all(|task| task.state == TaskState::Done), "a task is left over");
             }
@@ -106,6 +115,25 @@ impl Judge {
         }
         self.counts.fenced += 1;
         assert_eq!(after, before, "the late result of attempt {:?} changed attempt {}", heard.attempt, task.attempt);
+    }
+
+    /// A task is given out, and knows what the stages before it made.
+    pub(super) fn told(stage: &Stage, command: &ControlCommand) {
+        for name in stage.takes.iter().flat_map(|product| match product {
+            Product::Graph => &["graph"][..],
+            Product::Model => &["model", "version"],
+        }) {
+            assert!(command.parameters.contains_key(*name), "{} is not told its {name}", stage.name);
+        }
+    }
+
+    /// The user stops what would never end: everything before it has happened.
+    pub(super) fn stops_live(&mut self, workflow: &Workflow) {
+        let mut live = workflow.stages.iter().filter(|stage| stage.work == Work::Live);
+        assert!(live.all(|stage| stage.tasks[0].state == TaskState::Started), "nobody predicts");
+        assert_eq!(workflow.status, Status::Loading, "it lives on");
+        assert_eq!(next_deadline(workflow, 0), None, "the clock is set for what is quiet");
+        self.counts.live += 1;
     }
 
     /// A range is marked as loaded: whoever asks for it next is told that it is there.
@@ -163,6 +191,14 @@ fn check_tasks(workflow: &Workflow) {
         let in_flight = stage.tasks.iter().filter(|task| task.is_in_flight()).count();
         assert!(in_flight <= MAX_IN_FLIGHT, "{in_flight} tasks are out at once");
         rows += stage.tasks.iter().map(|task| task.records_written).sum::<u64>();
+        let is_done = stage.tasks.iter().all(|task| task.state == TaskState::Done);
+        let made = match stage.function.as_str() {
+            "graph-builder" => workflow.graph.as_deref(),
+            "gnn-trainer" => workflow.model.as_ref().map(|model| model.version.as_str()),
+            _ => continue,
+        };
+        let attempt = is_done.then(|| stage.tasks[0].attempt.to_string());
+        assert_eq!(made, attempt.as_deref(), "what {} made is not what is kept", stage.name);
     }
     assert_eq!(workflow.records_written, rows, "rows are counted twice or forgotten");
 }
@@ -195,6 +231,8 @@ impl Counts {
         self.repeats += other.repeats;
         self.fenced += other.fenced;
         self.late += other.late;
+        self.trained += other.trained;
+        self.live += other.live;
         self.longest = self.longest.max(other.longest);
     }
 }

@@ -10,8 +10,13 @@ use super::{
 };
 use crate::{
     batch_set::BatchSet,
+    document::Work,
+    made::{Made, TrainedModel},
     reduce::{Heard, What},
 };
+
+/// Steps after which a worker that lives until it is stopped is silent for good.
+const LIVE_STEPS: u32 = 8;
 
 /// Longest time that a step of a worker takes.
 const STEP: Millis = 3_000;
@@ -20,6 +25,7 @@ const STEP: Millis = 3_000;
 #[derive(Debug)]
 pub(super) struct Assignment {
     pub(super) function: String,
+    pub(super) work: Work,
     pub(super) task: String,
     pub(super) attempt: u32,
     pub(super) range: TimeRange,
@@ -79,6 +85,9 @@ impl Worker {
             self.step += 1;
             return self.rest(world);
         }
+        if self.assignment.work == Work::Live {
+            return;
+        }
         self.finish(world);
         if world.strikes(world.faults.lost_answer) {
             world.judge.counts.lost_answers += 1;
@@ -88,6 +97,9 @@ impl Worker {
 
     /// Loads the next window, or computes; returns whether there was anything left to do.
     fn work(&mut self, world: &mut World) -> bool {
+        if self.assignment.work == Work::Live {
+            return self.step < LIVE_STEPS;
+        }
         let Some(series) = self.assignment.series else {
             self.say(What::Progressed, world);
             return self.step < 2;
@@ -120,9 +132,24 @@ impl Worker {
         let announced = if is_mute { &[][..] } else { &self.announced };
         let announced = BatchSet::of(announced).expect("the numbers are small");
         let complete_until = (!is_mute).then_some(self.complete_until);
-        self.say(What::Finished { announced, complete_until }, world);
+        self.say(What::Finished { announced, complete_until, made: self.made() }, world);
         if self.assignment.series.is_some() && matches!(self.temper, Temper::Withholds(_) | Temper::Mumbles) {
             self.fail(world.random.u8(..8) == 0, world);
+        }
+    }
+
+    /// What its task has made; another attempt makes another one.
+    fn made(&self) -> Made {
+        let attempt = self.assignment.attempt.to_string();
+        match self.assignment.function.as_str() {
+            _ if self.temper == Temper::Mumbles => Made::default(),
+            "graph-builder" => Made { graph: Some(attempt), ..Made::default() },
+            "gnn-trainer" => {
+                let version = attempt.parse().expect("a number is a version");
+                let model = TrainedModel { name: "gnn".parse().expect("it is a name"), version };
+                Made { model: Some(model), scores: Some(attempt.into()), graph: None }
+            }
+            _ => Made::default(),
         }
     }
 

@@ -32,6 +32,9 @@ const PATIENCE: Millis = 30 * SECOND;
 /// How long after the healing every workflow has ended: a few silent attempts of two stages in a row.
 const LONGEST: Millis = 15 * MINUTE;
 
+/// How much longer a training may take: a lost start is repeated late, because jobs may have to wait.
+const JOB_WAIT: Millis = 61 * MINUTE;
+
 /// How long after the healing the last event has arrived.
 const LATEST: Millis = 240 * MINUTE;
 
@@ -67,6 +70,7 @@ pub(super) enum Happening {
     Works(Worker),
     Tick,
     UserStops,
+    UserStopsLive,
     Restart,
 }
 
@@ -128,6 +132,10 @@ impl World {
         for after in world.faults.stops.clone() {
             world.schedule(after, Happening::UserStops);
         }
+        if world.has("realtime_gnn_infer") {
+            let latest = world.faults.heal_after + world.longest() - MINUTE;
+            world.schedule(latest, Happening::UserStopsLive);
+        }
         world
     }
 
@@ -142,7 +150,7 @@ impl World {
             let after_healing = time - NOW - self.faults.heal_after;
             assert!(after_healing <= LATEST, "the clock never comes to rest");
             if !self.workflow().status.is_terminal() {
-                assert!(after_healing <= LONGEST, "not ended although everything has healed");
+                assert!(after_healing <= self.longest(), "not ended although everything has healed");
                 self.judge.counts.longest = self.judge.counts.longest.max(after_healing);
             }
             self.happen(happening);
@@ -151,6 +159,15 @@ impl World {
         self.judge.ended(&self.workflow());
         self.judge.redeliver(&self.workflow(), self.now, &mut self.random);
         self.judge.counts
+    }
+
+    /// How long after the healing this workflow has ended.
+    fn longest(&self) -> Millis {
+        if self.has("gnn_train") { LONGEST + JOB_WAIT } else { LONGEST }
+    }
+
+    fn has(&self, kind: &str) -> bool {
+        self.request.entries.iter().any(|entry| entry.r#type == kind)
     }
 
     pub(super) fn workflow(&self) -> Rc<Workflow> {
@@ -229,6 +246,13 @@ impl World {
                 self.tell(|_| "the user stops the workflow".to_owned());
                 self.begin(Handler::of_user(self.epoch));
             }
+            Happening::UserStopsLive => {
+                let workflow = self.workflow();
+                if !workflow.status.is_terminal() {
+                    self.judge.stops_live(&workflow);
+                    self.begin(Handler::of_user(self.epoch));
+                }
+            }
             Happening::Restart => {
                 self.tell(|_| "the platform dies and starts again".to_owned());
                 self.epoch += 1;
@@ -294,7 +318,8 @@ impl World {
     }
 }
 
-/// A request for klines, trades or both of some symbols, mostly with a graph; some reach into the future.
+/// A request for klines, trades or both of some symbols, mostly with a graph, at times with a training or predictions;
+/// some reach into the future.
 fn request(random: &mut Rng) -> (serde_json::Value, TimeRange) {
     let loads = random.u8(1..4);
     let mut requests = Vec::new();
@@ -304,8 +329,23 @@ fn request(random: &mut Rng) -> (serde_json::Value, TimeRange) {
     if loads & 2 != 0 {
         requests.push(json!({"target": "loader-producer", "type": "api_trades"}));
     }
-    if random.u8(..4) > 0 {
+    let has_graph = random.u8(..4) > 0;
+    if has_graph {
         requests.push(json!({"target": "graph-builder", "type": "gnn_graph", "interval": "1m"}));
+    }
+    if random.u8(..4) == 0 {
+        let mut training = json!({"target": "gnn-trainer", "type": "gnn_train", "interval": "1m"});
+        if !has_graph {
+            training["graph_collection"] = "earlier".into();
+        }
+        requests.push(training);
+        if random.bool() {
+            requests.push(json!({"target": "predictor", "type": "gnn_infer"}));
+        }
+    }
+    if random.u8(..16) == 0 {
+        let live = json!({"target": "predictor", "type": "realtime_gnn_infer", "interval": "1m", "model": "earlier"});
+        requests.push(live);
     }
     if random.u8(..4) == 0 {
         requests.push(json!({"target": "dummy-service", "type": "dummy"}));
