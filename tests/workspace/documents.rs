@@ -12,15 +12,16 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use queue_manager::{ApiService, QueueManager};
 use serde_json::json;
 use streamforge_events::{Envelope, Event, EventType};
-use streamforge_function::{Function, METRICS, Setting, VARIABLES, test_util::TestIngress};
+use streamforge_function::{Function, METRICS, Setting, VARIABLES, job, test_util::TestIngress};
 use streamforge_local::cli::Cli;
 
 use crate::{assert_none, markdown::coded_rows, text};
 
 #[test]
 fn every_environment_variable_is_explained() {
-    let settings: [&[Setting]; 8] = [
+    let settings: [&[Setting]; 9] = [
         VARIABLES,
+        job::SETTINGS,
         Connector::SETTINGS,
         Dummy::SETTINGS,
         GraphBuilder::SETTINGS,

@@ -11,6 +11,9 @@ use std::{
 /// It can be cloned because one failed transaction answers several publishers.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
+    /// A URL that names no log; it is not repeated, because it may hold a password.
+    #[error("the URL of the event log must be like `sqlite:///absolute/path`")]
+    Url,
     /// No such topic; topics are created explicitly.
     #[error("topic `{topic}` does not exist")]
     UnknownTopic {
@@ -155,7 +158,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::DiskFull { .. } | Self::Busy { .. } | Self::Database { .. } => true,
-            Self::UnknownTopic { .. }
+            Self::Url
+            | Self::UnknownTopic { .. }
             | Self::UnknownPartition { .. }
             | Self::InvalidTopic { .. }
             | Self::TooLarge { .. }

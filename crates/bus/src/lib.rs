@@ -11,12 +11,14 @@ mod bus;
 #[cfg(feature = "test-util")]
 pub mod contract;
 mod error;
+mod open;
 mod partitioner;
 mod record;
 mod sqlite;
 
 pub use bus::Bus;
 pub use error::Error;
+pub use open::open;
 pub use partitioner::partition_for_key;
 pub use record::{GroupOffset, MAX_RECORD_BYTES, OffsetRange, Record, StoredRecord, TopicConfig, TopicDescription};
 pub use sqlite::{Gone, Repair, SqliteBus, repair};

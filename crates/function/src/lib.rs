@@ -29,6 +29,7 @@ mod drain;
 mod error;
 mod function;
 mod host;
+pub mod job;
 mod lifecycle;
 mod metrics;
 mod process;

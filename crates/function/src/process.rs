@@ -105,7 +105,7 @@ fn announce(listener: &TcpListener, metrics_listener: &TcpListener) -> Result<()
     line().map_err(|error: std::io::Error| failed(format!("the parent cannot be told the ports: {error}")))
 }
 
-fn log_to_stderr(config: &Config) {
+pub(crate) fn log_to_stderr(config: &Config) {
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

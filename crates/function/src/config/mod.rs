@@ -14,6 +14,7 @@ use reqwest::Url;
 pub use variables::{Setting, VARIABLES};
 
 use values::Values;
+pub(crate) use variables::setting;
 /// Checked configuration of one function process.
 #[derive(Debug, Clone)]
 pub struct Config {

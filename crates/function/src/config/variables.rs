@@ -46,7 +46,7 @@ pub const VARIABLES: &[Setting] = &[
     setting("STREAMFORGE_PARENT", "`stdin`", None, "`stdin`: drain at the end of standard input, announce the ports"),
 ];
 
-pub(super) const fn setting(
+pub(crate) const fn setting(
     name: &'static str,
     unit: &'static str,
     default: Option<&'static str>,

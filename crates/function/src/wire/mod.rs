@@ -7,10 +7,12 @@ mod attributes;
 mod decode;
 mod encode;
 mod header_text;
+mod record;
 
 pub use crate::answer::Refusal;
 pub use decode::decode;
 pub use encode::encode;
+pub use record::decode_record;
 
 /// A media type without its parameters, in lower case: names of types are case-insensitive (RFC 9110, 8.3.1).
 fn media_type(content_type: &str) -> String {
