@@ -2,7 +2,8 @@
 //!
 //! `control.start` brings the symbol and as `parameters` `interval`, `from` and `to` (open times, half-open). Each
 //! window of 1000 bars that has any becomes one `klines.loaded`, numbered by its place in the slice, so that a batch
-//! has the same number on every attempt. `finished` names the batches and up to when the slice is complete.
+//! has the same number on every attempt. `finished` names the batches and up to when the slice is complete. A batch that
+//! ends with the newest closed bar there is has the attribute `fresh`, by which Triggers tell news from history.
 //!
 //! What the exchange refuses for good ends in a final `error` with the exchange's own words. What may pass ends, once
 //! the client's own tries are used up, in an `error` that is not final: queue-manager repeats the task after a pause,

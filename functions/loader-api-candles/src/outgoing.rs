@@ -1,7 +1,9 @@
 //! The events that a command causes: batches of klines, and reports.
 
 use serde_json::json;
-use streamforge_events::{ControlCommand, Envelope, Event, EventType, Kline, KlineBatch, Report, ReportStatus};
+use streamforge_events::{
+    ControlCommand, Envelope, Event, EventType, Interval, Kline, KlineBatch, Millis, Report, ReportStatus,
+};
 use streamforge_exchange::Page;
 use streamforge_function::{Context, Error};
 
@@ -37,18 +39,22 @@ impl Outgoing<'_> {
             read_at: page.read_at,
             rows: page.rows,
         };
+        let mut extensions = vec![
+            ("partitionkey".to_owned(), slice.symbol.to_string()),
+            ("queueid".to_owned(), queue.clone()),
+            ("task".to_owned(), task.clone()),
+            ("attempt".to_owned(), attempt.to_string()),
+        ];
+        if batch.rows.last().is_some_and(|last| is_newest(slice.interval, last.open_time, batch.read_at)) {
+            extensions.push(("fresh".to_owned(), "true".to_owned()));
+        }
         let envelope = Envelope {
             id: format!("{queue}/{task}/{attempt}/{index}"),
             source: format!("/streamforge/{}", self.context.name()),
             kind: EventType::KlinesLoaded,
             subject: slice.symbol.to_string(),
             time: page.read_at,
-            extensions: vec![
-                ("partitionkey".to_owned(), slice.symbol.to_string()),
-                ("queueid".to_owned(), queue),
-                ("task".to_owned(), task),
-                ("attempt".to_owned(), attempt.to_string()),
-            ],
+            extensions,
         };
         Ok(envelope.build(&batch)?)
     }
@@ -88,5 +94,25 @@ impl Outgoing<'_> {
 
     fn event(&self, report: &Report) -> Result<Event, Error> {
         self.context.report_event(self.cause, report)
+    }
+}
+
+/// Whether a closed bar is the newest there can be: the bar after it is not over.
+fn is_newest(interval: Interval, open: Millis, now: Millis) -> bool {
+    now < interval.next_open(interval.next_open(open))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_the_newest_until_the_next_one_is_over() {
+        let minute = 60_000;
+        for (now, expected) in [(1, true), (2 * minute - 1, true), (2 * minute, false), (3 * minute, false)] {
+            assert_eq!(is_newest(Interval::M1, 0, now), expected, "{now}");
+        }
+        let day = 86_400_000;
+        assert!(is_newest(Interval::Mo1, 0, 59 * day - 1) && !is_newest(Interval::Mo1, 0, 59 * day));
     }
 }

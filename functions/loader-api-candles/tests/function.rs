@@ -133,6 +133,22 @@ async fn the_open_bar_and_the_future_are_left_for_another_time() {
 }
 
 #[tokio::test]
+async fn the_batch_with_the_newest_closed_bar_alone_is_marked_as_fresh() {
+    let now = NOW - 30_000;
+    for (slice, fresh) in [
+        (slice(now - 1_001 * MINUTE, now + MINUTE), vec![None, Some("true".to_owned())]),
+        (slice(now - MINUTE, now), vec![Some("true".to_owned())]),
+        (slice(now - 10 * MINUTE, now - MINUTE), vec![None]),
+    ] {
+        let (ingress, client) = (TestIngress::start().await, exchange("").await);
+        assert_eq!(start(&loader(&ingress, client), "BTCUSDT", &slice).await.status, 204);
+        let events = ingress.events();
+        let batches = events.iter().filter(|event| event_type(event) == Ok(EventType::KlinesLoaded));
+        assert_eq!(batches.map(|event| extension(event, "fresh")).collect::<Vec<_>>(), fresh, "{slice}");
+    }
+}
+
+#[tokio::test]
 async fn a_window_without_bars_is_no_batch_and_keeps_its_number() {
     let outage = "outage:2024-06-01T10:00:00Z/2024-06-02T20:00:00Z";
     let (ingress, client) = (TestIngress::start().await, exchange(outage).await);
