@@ -1,6 +1,8 @@
 # Build output, tools and demo data live in one folder outside the working tree.
 CACHE ?= $(HOME)/.cache/streamforge
 export CARGO_TARGET_DIR ?= $(CACHE)/target
+# Read when models predict; the path is built into the binaries, so that they find it later.
+export ORT_DYLIB_PATH ?= $(CACHE)/native/onnxruntime/libonnxruntime.so
 RECORDED := ../shared/data/klines_native/15m_2024-12-30_2026-04-30
 EXCHANGE ?= $(if $(wildcard $(RECORDED)),replay:$(RECORDED),synthetic:42)
 DEMO_DATA ?= $(CACHE)/demo
@@ -17,9 +19,10 @@ DENY := $(CACHE)/tools/bin/cargo-deny
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what building needs: a C compiler and the pinned Rust toolchain
+setup: ## Install what building needs: a C compiler, the pinned Rust toolchain and the native libraries
 	@command -v cc >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends build-essential; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
+	@[ -e $(ORT_DYLIB_PATH) ] || trainer/native/fetch.sh $(CACHE)/native
 	@mkdir -p $(CARGO_TARGET_DIR)
 	@# Checkouts share one target folder and cargo goes by times of change: another checkout's sources count as changed.
 	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \

@@ -50,6 +50,8 @@ const CASES: &[(&str, &str, &[u8], &str)] = &[
     ("arango-connector", "STREAMFORGE_STORE_URL", b"moon", "STREAMFORGE_STORE_URL"),
     ("arango-connector", "STREAMFORGE_STORE_URL", b"postgres://x", "STREAMFORGE_STORE_URL"),
     ("graph-builder", "STREAMFORGE_STORE_URL", b"moon", "STREAMFORGE_STORE_URL"),
+    ("predictor", "STREAMFORGE_STORE_URL", b"moon", "STREAMFORGE_STORE_URL"),
+    ("predictor", "STREAMFORGE_PREDICTION_PATIENCE", b"soon", "a duration"),
     ("queue-manager", "STREAMFORGE_STORE_URL", b"moon", "STREAMFORGE_STORE_URL"),
     ("queue-manager", "STREAMFORGE_STORE_URL", b"sqlite://", "STREAMFORGE_STORE_URL"),
 ];

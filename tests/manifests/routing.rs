@@ -12,6 +12,7 @@ use dummy_service::Dummy;
 use graph_builder::GraphBuilder;
 use loader_api_candles::CandleLoader;
 use loader_api_trades::TradeLoader;
+use predictor::Predictor;
 use queue_manager::QueueManager;
 use streamforge_events::EventType;
 use streamforge_function::{Function, test_util::config};
@@ -32,6 +33,9 @@ const READ_ELSEWHERE: [(EventType, &str); 3] = [
     (EventType::ModelTrained, "the live feeds of the API"),
     (EventType::PredictionMade, "the live feeds of the API"),
 ];
+
+/// Types that a function is to get only where a loader marked them as fresh.
+const NEWS_ALONE: [(EventType, &str); 1] = [(EventType::KlinesLoaded, Predictor::NAME)];
 
 #[test]
 fn every_event_comes_to_a_function_that_accepts_it() {
@@ -55,6 +59,8 @@ fn an_event_that_goes_astray_is_found() {
                 "circle",
             ),
             ("triggers/queue-manager.yaml", "type: io.streamforge.queue.reported.v1", "type: \"\"", "does not accept"),
+            ("triggers/predictor.yaml", ", fresh: \"true\"", "", "no news"),
+            ("triggers/predictor.yaml", "fresh: \"true\"", "fresh: \"false\"", "never comes"),
             ("triggers/queue-manager.yaml", "broker: workflows", "broker: market-data", "workflow.requested"),
             (
                 "triggers/graph-builder.yaml",
@@ -73,7 +79,7 @@ fn problems(tree: &Tree) -> Vec<String> {
     for kind in EventType::ALL {
         let mut readers = 0;
         for target in functions::NAMES {
-            let journey = follow(manifests, kind, target);
+            let journey = follow(manifests, kind, target, true);
             problems.extend(journey.circle.map(|broker| format!("{kind} runs in a circle through Broker {broker}")));
             let is_command = kind.topic() == streamforge_events::Topic::QueueControl;
             if is_command && journey.services.iter().any(|name| name != target) {
@@ -82,6 +88,11 @@ fn problems(tree: &Tree) -> Vec<String> {
             readers += journey.services.len();
             for name in journey.services {
                 delivered.entry(name).or_default().insert(kind);
+            }
+        }
+        for name in follow(manifests, kind, functions::NAMES[0], false).services {
+            if NEWS_ALONE.contains(&(kind, name.as_str())) {
+                problems.push(format!("{kind} comes to {name} though it is no news"));
             }
         }
         let elsewhere = READ_ELSEWHERE.iter().find(|(other, _)| *other == kind);
@@ -113,10 +124,13 @@ struct Journey {
     circle: Option<String>,
 }
 
-fn follow(manifests: &Manifests, kind: EventType, target: &str) -> Journey {
+fn follow(manifests: &Manifests, kind: EventType, target: &str, is_fresh: bool) -> Journey {
     let mut message = Message::default();
     message.set("type", kind.as_str());
     message.set("target", target);
+    if is_fresh {
+        message.set("fresh", "true");
+    }
     let mut journey = Journey::default();
     let mut passed: BTreeSet<String> = BTreeSet::new();
     let mut ahead = vec![kind.topic().to_string()];
@@ -154,7 +168,9 @@ async fn ask() -> Vec<(&'static str, &'static [EventType])> {
     }
     let folder = tempfile::tempdir().expect("there is room for a store");
     let url = format!("sqlite://{}", folder.path().join("store.db").display());
-    let config = config(&[("STREAMFORGE_STORE_URL", &url)], QueueManager::SETTINGS);
+    let objects = format!("file://{}", folder.path().join("objects").display());
+    let variables = [("STREAMFORGE_STORE_URL", url.as_str()), ("STREAMFORGE_OBJECTS_URL", &objects)];
+    let config = config(&variables, &[QueueManager::SETTINGS, Predictor::SETTINGS].concat());
     let built = "the function is built from a sound configuration";
     let entries = vec![
         entry(&Connector::from_config(&config).await.expect(built)),
@@ -162,6 +178,7 @@ async fn ask() -> Vec<(&'static str, &'static [EventType])> {
         entry(&GraphBuilder::from_config(&config).await.expect(built)),
         entry(&CandleLoader::from_config(&config).await.expect(built)),
         entry(&TradeLoader::from_config(&config).await.expect(built)),
+        entry(&Predictor::from_config(&config).await.expect(built)),
         entry(&QueueManager::from_config(&config).await.expect(built)),
     ];
     let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();

@@ -27,9 +27,10 @@ fn layer(member: &Member) -> Option<u8> {
 }
 
 /// Crates that stand for an outside world, and the only members that may know it.
-const WORLDS: [(&str, &[&str]); 6] = [
+const WORLDS: [(&str, &[&str]); 7] = [
     ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local"]),
     ("cloudevents-sdk", &["streamforge-events", "streamforge-function"]),
+    ("ort", &["predictor"]),
     ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local"]),
     ("rusqlite", &["streamforge-bus", "streamforge-store"]),
     ("serde-saphyr", &["streamforge-local", "streamforge-tests"]),

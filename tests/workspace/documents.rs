@@ -8,6 +8,7 @@ use dummy_service::{Behaviour, Dummy};
 use graph_builder::GraphBuilder;
 use loader_api_candles::CandleLoader;
 use loader_api_trades::TradeLoader;
+use predictor::Predictor;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use queue_manager::{ApiService, QueueManager};
 use serde_json::json;
@@ -27,6 +28,7 @@ fn every_environment_variable_is_explained() {
         GraphBuilder::SETTINGS,
         CandleLoader::SETTINGS,
         TradeLoader::SETTINGS,
+        Predictor::SETTINGS,
         QueueManager::SETTINGS,
         ApiService::SETTINGS,
     ];

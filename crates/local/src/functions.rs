@@ -7,6 +7,7 @@ use dummy_service::Dummy;
 use graph_builder::GraphBuilder;
 use loader_api_candles::CandleLoader;
 use loader_api_trades::TradeLoader;
+use predictor::Predictor;
 use queue_manager::QueueManager;
 use streamforge_function::{Function as _, Setting, main};
 
@@ -17,12 +18,13 @@ struct Entry {
     main: fn() -> ExitCode,
 }
 
-const ENTRIES: [Entry; 6] = [
+const ENTRIES: [Entry; 7] = [
     Entry { name: Connector::NAME, settings: Connector::SETTINGS, main: || main(Connector::from_config) },
     Entry { name: Dummy::NAME, settings: Dummy::SETTINGS, main: || main(Dummy::from_config) },
     Entry { name: GraphBuilder::NAME, settings: GraphBuilder::SETTINGS, main: || main(GraphBuilder::from_config) },
     Entry { name: CandleLoader::NAME, settings: CandleLoader::SETTINGS, main: || main(CandleLoader::from_config) },
     Entry { name: TradeLoader::NAME, settings: TradeLoader::SETTINGS, main: || main(TradeLoader::from_config) },
+    Entry { name: Predictor::NAME, settings: Predictor::SETTINGS, main: || main(Predictor::from_config) },
     Entry { name: QueueManager::NAME, settings: QueueManager::SETTINGS, main: || main(QueueManager::from_config) },
 ];
 
@@ -30,8 +32,15 @@ const ENTRIES: [Entry; 6] = [
 pub const MAX_IN_FLIGHT: &str = "STREAMFORGE_MAX_IN_FLIGHT";
 
 /// Names of the functions that this binary can serve.
-pub const NAMES: [&str; 6] =
-    [ENTRIES[0].name, ENTRIES[1].name, ENTRIES[2].name, ENTRIES[3].name, ENTRIES[4].name, ENTRIES[5].name];
+pub const NAMES: [&str; 7] = [
+    ENTRIES[0].name,
+    ENTRIES[1].name,
+    ENTRIES[2].name,
+    ENTRIES[3].name,
+    ENTRIES[4].name,
+    ENTRIES[5].name,
+    ENTRIES[6].name,
+];
 
 /// Whether a function reads an environment variable; with our prefix it refuses any other.
 #[must_use]
