@@ -4,11 +4,11 @@
 //! `symbols`, `interval`, `from` and `to` (open times, half-open): all bars of the range whose features exist get a
 //! prediction, which is stored, told as `prediction.made` and counted in `finished`.
 //!
-//! `realtime_gnn_infer` brings the same without a range, and optionally `inference_interval`, a longer interval of the
-//! exchange whose last bars alone are predicted. It registers a subscription: `klines.loaded` that a loader marked as
-//! fresh wakes the function, which predicts the newest bar once all symbols have it in the store and reports `loading`.
-//! A bar that some symbols still lack after `STREAMFORGE_PREDICTION_PATIENCE` is predicted without them. There is no
-//! `finished`: `control.stop` ends the subscription, which reports `interrupted`.
+//! `realtime_gnn_infer` brings the same without a range, and optionally `inference_interval`, an interval of the exchange
+//! or a number of seconds: only bars in which a multiple of it is reached are predicted. It registers a subscription:
+//! `klines.loaded` that a loader marked as fresh wakes the function, which predicts the newest bar once all symbols have
+//! it in the store and reports `loading`. A bar that some symbols still lack after `STREAMFORGE_PREDICTION_PATIENCE` is
+//! predicted without them. There is no `finished`: `control.stop` ends the subscription, which reports `interrupted`.
 //!
 //! Features are those of [`streamforge_dataset`], as in training; normalisation and graph are inside of the network.
 //! A damaged or unfit version is refused with the reason, and a subscription goes on with the version before it.

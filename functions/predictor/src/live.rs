@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use streamforge_events::{
-    Interval, KlineBatch, Millis, ModelVersion, QueueId, ReportStatus, Symbol, TimeRange, rfc3339,
-};
+use streamforge_events::{KlineBatch, Millis, ModelVersion, QueueId, ReportStatus, Symbol, TimeRange, rfc3339};
 use streamforge_function::Context;
 use tokio::task::spawn_blocking;
 
@@ -80,7 +78,7 @@ impl Predictor {
         };
         let outgoing = Outgoing { cause: &subscription.start, command: &command, context };
         let is_meant = subject.interval == batch.interval && subject.symbols.contains(&batch.symbol);
-        let is_due = is_last_of(every, subject.interval, bar);
+        let is_due = every.is_none_or(|every| every.is_due(bar, subject.interval.next_open(bar)));
         if !is_meant || !is_due || subscription.done.is_some_and(|done| done >= bar) || outgoing.is_stopped() {
             return Ok(Bar::Done);
         }
@@ -167,12 +165,6 @@ impl Predictor {
     }
 }
 
-/// Whether a bar is the last one of a longer interval.
-fn is_last_of(every: Interval, interval: Interval, bar: Millis) -> bool {
-    let close = interval.next_open(bar);
-    every == interval || every.align_down(close) == close
-}
-
 fn awaited(subject: &Subject, there: &[&Symbol], bar: Millis) -> String {
     let missing = subject.symbols.iter().filter(|symbol| !there.contains(symbol)).map(Symbol::as_str);
     let missing: Vec<&str> = missing.take(5).collect();
@@ -183,18 +175,5 @@ fn unavailable(error: Error) -> streamforge_function::Error {
     match error.outcome() {
         Ok(words) => streamforge_function::Error::Unavailable(words),
         Err(error) => error,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_longer_interval_is_due_with_its_last_bar() {
-        let minute = 60_000;
-        let due = |every, bar: Millis| is_last_of(every, Interval::M15, bar * minute);
-        assert_eq!([0, 15, 30, 45].map(|bar| due(Interval::H1, bar)), [false, false, false, true]);
-        assert!([0, 15, 30, 45].into_iter().all(|bar| due(Interval::M15, bar)));
     }
 }

@@ -1,5 +1,7 @@
 //! What a command asks to be predicted, checked.
 
+use std::num::NonZeroU32;
+
 use serde::Deserialize;
 use serde_json::Value;
 use streamforge_events::{ControlCommand, Interval, Millis, ModelName, ModelVersion, Symbol, TimeRange};
@@ -12,7 +14,30 @@ pub(crate) enum Request {
     /// All bars of a range, once.
     Range { subject: Subject, range: TimeRange },
     /// Each new bar from now on.
-    NewBars { subject: Subject, every: Interval },
+    NewBars { subject: Subject, every: Option<Every> },
+}
+
+/// How often new bars are predicted where that is not each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Every {
+    /// With the last bar of each longer one of the exchange.
+    Bar(Interval),
+    /// With the bar in which a multiple of these seconds of the epoch is reached.
+    Seconds(NonZeroU32),
+}
+
+impl Every {
+    /// Whether the time has come between the open and the close of a bar.
+    pub(crate) fn is_due(self, open: Millis, close: Millis) -> bool {
+        match self {
+            Self::Bar(interval) => interval.align_down(close) > open,
+            Self::Seconds(seconds) => {
+                let length = 1000 * Millis::from(seconds.get());
+                close.div_euclid(length) > open.div_euclid(length)
+            }
+        }
+    }
 }
 
 /// The model and the series to use it on.
@@ -34,7 +59,7 @@ struct Raw {
     interval: Interval,
     from: Option<Millis>,
     to: Option<Millis>,
-    inference_interval: Option<Interval>,
+    inference_interval: Option<Every>,
 }
 
 impl Request {
@@ -62,13 +87,7 @@ impl Request {
                 let range = TimeRange::new(from, to).map_err(|error| error.to_string())?;
                 Ok(Self::Range { subject, range })
             }
-            "realtime_gnn_infer" => {
-                let every = raw.inference_interval.unwrap_or(interval);
-                if every < interval {
-                    return Err(format!("inference_interval `{every}` is shorter than the bars of `{interval}`"));
-                }
-                Ok(Self::NewBars { subject, every })
-            }
+            "realtime_gnn_infer" => Ok(Self::NewBars { subject, every: raw.inference_interval }),
             other => {
                 let shown: String = other.chars().take(64).collect();
                 Err(format!("the predictor knows the types gnn_infer and realtime_gnn_infer, not `{shown}`"))
@@ -122,8 +141,22 @@ mod tests {
             Request::NewBars { every, .. } => every,
             Request::Range { .. } => panic!(),
         };
-        assert_eq!(every(json!({"from": null, "to": null})), Interval::M15);
-        assert_eq!(every(json!({"inference_interval": "1h"})), Interval::H1);
+        assert_eq!(every(json!({"from": null, "to": null})), None);
+        assert_eq!(every(json!({"inference_interval": "1h"})), Some(Every::Bar(Interval::H1)));
+        assert_eq!(every(json!({"inference_interval": 90})), Some(Every::Seconds(NonZeroU32::new(90).unwrap())));
+    }
+
+    #[test]
+    fn a_pause_is_over_with_the_bar_in_which_its_multiple_is_reached() {
+        let minute = 60_000;
+        let due = |every: Every, bars: [i64; 4]| bars.map(|bar| every.is_due(bar * minute, (bar + 15) * minute));
+        let seconds = |seconds| Every::Seconds(NonZeroU32::new(seconds).unwrap());
+        assert_eq!(due(Every::Bar(Interval::H1), [0, 15, 30, 45]), [false, false, false, true]);
+        assert_eq!(due(seconds(3600), [0, 15, 30, 45]), [false, false, false, true]);
+        assert_eq!(due(seconds(20 * 60), [0, 15, 30, 45]), [false, true, true, true]);
+        for every in [Every::Bar(Interval::M15), Every::Bar(Interval::M1), seconds(1), seconds(900)] {
+            assert_eq!(due(every, [0, 15, 30, 45]), [true; 4], "{every:?}");
+        }
     }
 
     #[test]
@@ -136,8 +169,8 @@ mod tests {
             ("gnn_infer", json!({"interval": "2m"}), "interval `2m`"),
             ("gnn_infer", json!({"to": null}), "`to`"),
             ("gnn_infer", json!({"to": 0}), "time range"),
-            ("realtime_gnn_infer", json!({"inference_interval": "5m"}), "shorter"),
-            ("realtime_gnn_infer", json!({"inference_interval": "2m"}), "interval `2m`"),
+            ("realtime_gnn_infer", json!({"inference_interval": "2m"}), "parameters"),
+            ("realtime_gnn_infer", json!({"inference_interval": 0}), "parameters"),
             ("gnn_train", json!({}), "not `gnn_train`"),
         ] {
             let reason = parse(kind, &change).unwrap_err();

@@ -160,7 +160,7 @@ async fn what_cannot_be_subscribed_to_is_refused_at_once() {
         (json!({"model": "other"}), "not in the registry"),
         (json!({"symbols": ["AAA"]}), "beside those asked for, BBB, CCC"),
         (json!({"interval": "5m"}), "bars of 5m were asked for"),
-        (json!({"inference_interval": "1s"}), "shorter than the bars"),
+        (json!({"inference_interval": 0}), "parameters are not valid"),
     ] {
         let stage = Stage::set().await;
         assert_eq!(stage.post(&subscribe(&change)).await.status, 204);
