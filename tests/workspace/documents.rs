@@ -1,6 +1,6 @@
 //! The pages about the environment and the metrics say what the code says, no more and no less.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use arango_connector::Connector;
 use clap::CommandFactory as _;
@@ -8,7 +8,7 @@ use dummy_service::{Behaviour, Dummy};
 use graph_builder::GraphBuilder;
 use loader_api_candles::CandleLoader;
 use loader_api_trades::TradeLoader;
-use predictor::Predictor;
+use predictor::{Predictor, Runtime};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use queue_manager::{ApiService, QueueManager};
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::{assert_none, markdown::coded_rows, text};
 
 #[test]
 fn every_environment_variable_is_explained() {
-    let settings: [&[Setting]; 9] = [
+    let settings: [&[Setting]; 10] = [
         VARIABLES,
         job::SETTINGS,
         Connector::SETTINGS,
@@ -43,7 +43,8 @@ async fn every_metric_is_explained() {
         let row = format!("| `{}` | {} | {} |", metric.name, or_dash(&labels.join(", ")), metric.description);
         (metric.name.to_owned(), row)
     });
-    let own = [metrics_of_the_dummy().await, metrics_of_the_connector().await].concat();
+    let own =
+        [metrics_of_the_dummy().await, metrics_of_the_connector().await, metrics_of_the_predictor().await].concat();
     let own = own.into_iter().map(|name| (name.clone(), format!("| `{name}` |")));
     assert_none(&differences("docs/metrics.md", &host.chain(own).collect::<Vec<_>>()));
 }
@@ -82,6 +83,17 @@ async fn metrics_of_the_connector() -> Vec<String> {
     let connector = Connector::new(streamforge_store::open(&url).await.expect("a new store"));
     let mut registry = Registry::default();
     connector.register_metrics(&mut registry);
+    names(&registry)
+}
+
+async fn metrics_of_the_predictor() -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = |kind: &str, name: &str| format!("{kind}://{}/{name}", folder.path().display());
+    let store = streamforge_store::open(&url("sqlite", "store.db")).await.expect("a new store");
+    let objects = streamforge_store::open_objects(&url("file", "objects")).await.expect("a new folder");
+    let predictor = Predictor::new(store, objects, Runtime::new(None), Duration::ZERO);
+    let mut registry = Registry::default();
+    predictor.register_metrics(&mut registry);
     names(&registry)
 }
 

@@ -1,12 +1,13 @@
 //! From a panel of bars to what a model says after each of them.
 
-use std::{num::NonZeroU32, ops::Range};
+use std::{num::NonZeroU32, ops::Range, time::Instant};
 
 use streamforge_dataset::{Features, Panel, Targets};
 use streamforge_events::{Millis, Prediction, Split, TimeRange};
 
 use crate::{
     Error,
+    metrics::Metrics,
     model::ReadyModel,
     network::{Inputs, Outputs, Size},
 };
@@ -30,7 +31,12 @@ pub(crate) struct Forecast {
 ///
 /// # Errors
 /// [`Error::Model`] if the runtime fails or the network says what no prediction can be.
-pub(crate) fn forecasts(model: &ReadyModel, panel: &Panel, range: TimeRange) -> Result<Vec<Forecast>, Error> {
+pub(crate) fn forecasts(
+    model: &ReadyModel,
+    panel: &Panel,
+    range: TimeRange,
+    metrics: &Metrics,
+) -> Result<Vec<Forecast>, Error> {
     let features = Features::compute(panel, &model.card.definition.features);
     let symbols = model.network.size().symbols;
     let is_wanted = |row: &usize| features.present[row * symbols..(row + 1) * symbols].contains(&true);
@@ -38,7 +44,9 @@ pub(crate) fn forecasts(model: &ReadyModel, panel: &Panel, range: TimeRange) -> 
     let mut found = Vec::new();
     for rows in rows.chunks(BATCH) {
         let inputs = inputs(&features, rows, &model.card.lags, model.network.size());
+        let started = Instant::now();
         let outputs = model.network.run(inputs).map_err(|reason| model.unusable(reason))?;
+        metrics.inference.observe(started.elapsed().as_secs_f64());
         for (place, row) in rows.iter().enumerate() {
             for symbol in (0..symbols).filter(|symbol| features.present[row * symbols + symbol]) {
                 found.push(forecast(&outputs, place * symbols + symbol, features.times[*row], symbol));

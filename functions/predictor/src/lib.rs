@@ -17,6 +17,7 @@ mod error;
 mod forecast;
 mod history;
 mod live;
+mod metrics;
 mod model;
 mod models;
 mod network;
@@ -28,11 +29,13 @@ mod subscription;
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::registry::Registry;
 use streamforge_events::{ControlCommand, Event, EventType, KlineBatch, Prediction, ReportStatus, data, event_type};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Function, Setting};
 use streamforge_store::{ObjectStore, Store, Versioned};
 
 use error::{Error, chain};
+use metrics::Metrics;
 use models::Models;
 use outgoing::Outgoing;
 use request::Request;
@@ -51,6 +54,7 @@ pub struct Predictor {
     models: Models,
     subscriptions: Subscriptions,
     patience: Duration,
+    metrics: Metrics,
 }
 
 impl Predictor {
@@ -59,7 +63,7 @@ impl Predictor {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, objects: Arc<dyn ObjectStore>, runtime: Runtime, patience: Duration) -> Self {
         let models = Models::new(Arc::clone(&objects), runtime);
-        Self { store, models, subscriptions: Subscriptions::new(objects), patience }
+        Self { store, models, subscriptions: Subscriptions::new(objects), patience, metrics: Metrics::default() }
     }
 
     /// The predictor as the environment describes it; no model and no library is read yet.
@@ -117,6 +121,7 @@ impl Predictor {
                 return Err(Error::Series(format!("the store refused a prediction: {reject}")));
             }
         }
+        self.metrics.predictions.inc_by(predictions.len() as u64);
         Ok(())
     }
 }
@@ -159,5 +164,9 @@ impl Function for Predictor {
             }
             _ => self.start(&event, context).await,
         }
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 }

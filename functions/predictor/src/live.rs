@@ -91,8 +91,8 @@ impl Predictor {
         let Some(panel) = history::panel(&*self.store, &model.card, range).await? else {
             return Ok(Bar::Awaited(awaited(&subject, &there, bar)));
         };
-        let asked = Arc::clone(&model);
-        let found = spawn_blocking(move || forecasts(&asked, &panel, range)).await??;
+        let (asked, metrics) = (Arc::clone(&model), self.metrics.clone());
+        let found = spawn_blocking(move || forecasts(&asked, &panel, range, &metrics)).await??;
         let predictions = predictions(&model, &found)?;
         // When the bar closed: later than any earlier bar's, earlier than any command to predict it anew.
         let version = u64::try_from(subject.interval.next_open(bar)).unwrap_or(0);
@@ -135,6 +135,7 @@ impl Predictor {
         let Some(serving) = &subscription.serving else { return Err(refusal) };
         match self.fitting(subject, Some(serving)).await {
             Ok(model) => {
+                self.metrics.passed_over.inc();
                 tracing::warn!(model = %subject.model, %serving, %refusal, "the last good version goes on");
                 Ok(model)
             }

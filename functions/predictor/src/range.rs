@@ -43,8 +43,8 @@ impl Predictor {
             }
             if let Some(panel) = history::panel(&*self.store, &model.card, window).await? {
                 has_bars |= panel.times().last().is_some_and(|last| window.contains(*last));
-                let model = Arc::clone(&model);
-                found.extend(spawn_blocking(move || forecasts(&model, &panel, window)).await??);
+                let (model, metrics) = (Arc::clone(&model), self.metrics.clone());
+                found.extend(spawn_blocking(move || forecasts(&model, &panel, window, &metrics)).await??);
             }
             if found.len() > MOST {
                 let reason = format!("range {range} holds more than {MOST} predictions; ask for shorter ones");
