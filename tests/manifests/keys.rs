@@ -15,9 +15,10 @@ const DELIVERY: [&str; 7] =
 const BROKER: [&str; 2] = ["config", "delivery"];
 const TRIGGER: [&str; 5] = ["broker", "delivery", "filter", "filters", "subscriber"];
 
-const ANNOTATIONS: [(&str, &[&str]); 2] = [
+const ANNOTATIONS: [(&str, &[&str]); 3] = [
     ("Broker", &["eventing.knative.dev/broker.class", "kafka.eventing.knative.dev/external.topic"]),
     ("Trigger", &["kafka.eventing.knative.dev/delivery.order"]),
+    ("ScaledJob", &["argocd.argoproj.io/sync-options"]),
 ];
 
 /// Metadata of a KEDA trigger of type `kafka`, as far as we use it; every value is a string.
@@ -56,6 +57,8 @@ fn a_misspelt_field_is_found() {
             ("scaledobjects/dummy-service.yaml", "lagThreshold: \"5\"", "lagThreshold: 5", "lagThreshold"),
             ("scaledobjects/dummy-service.yaml", "version: \"3.9.0\"", "version: 3.9", "version"),
             ("scaledobjects/dummy-service.yaml", "- type: kafka", "- type: kafak", "kafak"),
+            ("scaledobjects/gnn-trainer.yaml", "lagThreshold: \"1\"", "lagThreshold: 1", "lagThreshold"),
+            ("scaledobjects/gnn-trainer.yaml", "sync-options", "sync-option", "sync-option"),
         ],
     );
 }
@@ -67,7 +70,7 @@ fn problems(tree: &Tree) -> Vec<String> {
         match object.text("/kind") {
             "Broker" => found.extend(unknown(object, "/spec", &BROKER)),
             "Trigger" => found.extend(unknown(object, "/spec", &TRIGGER)),
-            "ScaledObject" => found.extend(object.list("/spec/triggers").iter().flat_map(metadata)),
+            "ScaledObject" | "ScaledJob" => found.extend(object.list("/spec/triggers").iter().flat_map(metadata)),
             _ => {}
         }
         found.extend(unknown(object, "/spec/delivery", &DELIVERY));

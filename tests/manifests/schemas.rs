@@ -13,12 +13,13 @@ use crate::{
 };
 
 /// Kinds, and where their definitions are.
-const DEFINITIONS: [(&str, &str); 5] = [
+const DEFINITIONS: [(&str, &str); 6] = [
     ("Broker", "knative-eventing/broker.yaml"),
     ("Trigger", "knative-eventing/trigger.yaml"),
     ("KafkaSink", "knative-kafka/100-kafka-sink.yaml"),
     ("KafkaTopic", "strimzi/043-Crd-kafkatopic.yaml"),
     ("ScaledObject", "keda/keda.sh_scaledobjects.yaml"),
+    ("ScaledJob", "keda/keda.sh_scaledjobs.yaml"),
 ];
 
 /// Kinds of Kubernetes itself and of kustomize, which have no such definition.
@@ -51,6 +52,9 @@ fn a_resource_that_does_not_fit_is_found() {
                 "stabilisationWindowSeconds",
                 "stabilisation",
             ),
+            ("scaledobjects/gnn-trainer.yaml", "podFailurePolicy", "podFailurPolicy", "podFailurPolicy"),
+            ("scaledobjects/gnn-trainer.yaml", "strategy: gradual", "strategy: default", "strategy"),
+            ("scaledobjects/gnn-trainer.yaml", "allowIdleConsumers", "allowIdle", "allowIdle"),
             (
                 "scaledobjects/dummy-service.yaml",
                 "activationLagThreshold",
@@ -134,7 +138,7 @@ fn misfits(validator: &Validator, object: &Object) -> Vec<String> {
 /// Keys of `metadata` that KEDA's scaler of that type does not read.
 fn scaler_metadata(tree: &Tree, scalers: &Value) -> Vec<String> {
     let mut problems = Vec::new();
-    for object in tree.of_kind("ScaledObject") {
+    for object in tree.of_kind("ScaledObject").chain(tree.of_kind("ScaledJob")) {
         for trigger in object.list("/spec/triggers") {
             let scaler =
                 scalers["scalers"].as_array().into_iter().flatten().find(|scaler| scaler["type"] == trigger["type"]);

@@ -8,8 +8,10 @@ use std::io::{self, Write as _};
 use crate::{Config, ConfigError, Setting, config::setting, drain, process};
 
 /// The variables that every job reads, beside those of the host.
-pub const SETTINGS: &[Setting] =
-    &[setting("STREAMFORGE_BUS_URL", "URL", None, "event log, e.g. `sqlite:///var/lib/streamforge/bus.db`")];
+pub const SETTINGS: &[Setting] = &[
+    setting("STREAMFORGE_BUS_URL", "URL", None, "event log, e.g. `sqlite:///var/lib/streamforge/bus.db`"),
+    setting("STREAMFORGE_CLAIM_FILE", "path", None, "file that is made once a task is taken, for a readiness probe"),
+];
 
 /// URL of the event log.
 ///
@@ -32,11 +34,15 @@ pub fn stop_requested(config: &Config) -> io::Result<impl Future<Output = ()> + 
     drain::requested(config.parent_is_stdin)
 }
 
-/// Tells the parent process, if it listens, that this job has taken a task: until then it counts as pending.
+/// Tells that this job has taken a task and committed it: until then it counts as pending. The parent process reads it
+/// on standard output, if there is one that listens; a readiness probe finds the file of the environment.
 ///
 /// # Errors
-/// Where standard output cannot be written.
+/// Where standard output or the file cannot be written.
 pub fn announce_claim(config: &Config, task: &str) -> io::Result<()> {
+    if let Some(path) = config.setting(SETTINGS[1].name) {
+        std::fs::write(path, task)?;
+    }
     if !config.parent_is_stdin {
         return Ok(());
     }

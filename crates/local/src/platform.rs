@@ -7,6 +7,7 @@
 mod error;
 mod exchange;
 mod folder;
+mod jobs;
 mod scaling;
 mod serving;
 mod signal;
@@ -44,6 +45,7 @@ use workers::Workers;
 pub use error::Error;
 pub use exchange::Exchange;
 pub use folder::DataFolder;
+pub use jobs::JobCounts;
 pub use signal::{interrupted, shutdown_signal};
 pub use sources::ManifestSource;
 pub use state::State;
@@ -56,6 +58,9 @@ pub const DEFAULT_EXCHANGE: &str = "https://api.binance.com";
 
 /// How often old records are deleted.
 const RETENTION_PERIOD: Duration = Duration::from_mins(1);
+
+/// Two trainings on one machine take longer together than one after the other.
+const MOST_RUNS: u32 = 1;
 
 /// What a platform is asked to be.
 #[derive(Debug, Clone)]
@@ -72,6 +77,10 @@ pub struct PlatformConfig {
     pub exchange: String,
     /// Most worker processes at once; without it, four a core and at least eight.
     pub max_workers: Option<u32>,
+    /// Folder with the programs of jobs; without it, that of the program.
+    pub job_path: Option<PathBuf>,
+    /// Most runs of a job at once, such as trainings; without it, one.
+    pub max_jobs: Option<u32>,
     /// The program whose `function NAME` serves a function; without it, the running one.
     pub program: Option<PathBuf>,
 }
@@ -87,6 +96,7 @@ pub struct Platform {
     dispatchers: JoinSet<()>,
     scaling: JoinHandle<()>,
     pools: Vec<Pool>,
+    jobs: JoinSet<()>,
     serving: CancellationToken,
     services: JoinSet<()>,
     _lock: Lock,
@@ -117,8 +127,16 @@ impl Platform {
         services.spawn(retain(Arc::clone(&bus), serving.clone()));
 
         let endpoints = Endpoints::default();
-        let workers =
-            Workers { folder: &folder, program, ingress_url: ingress_url.clone(), exchange_url: exchange_url.clone() };
+        let beside = program.parent().unwrap_or(std::path::Path::new(".")).to_owned();
+        let workers = Workers {
+            folder: &folder,
+            program,
+            job_path: config.job_path.unwrap_or(beside),
+            max_jobs: config.max_jobs.unwrap_or(MOST_RUNS),
+            ingress_url: ingress_url.clone(),
+            exchange_url: exchange_url.clone(),
+        };
+        let jobs = workers.jobs(&manifests, &bus)?;
         let started = workers.start(&manifests, &endpoints);
         let delivery = CancellationToken::new();
         let dispatchers = dispatch(subscriptions, &bus, &endpoints, &delivery).await?;
@@ -136,12 +154,15 @@ impl Platform {
             api_url,
             exchange_url,
             exchange: config.exchange,
+            jobs: jobs.iter().map(|job| (job.name.clone(), *job.counts.borrow())).collect(),
             workers: started.counts.iter().map(|(name, counts)| (name.clone(), *counts.borrow())).collect(),
         };
         initial.write(&folder.state()).map_err(|source| Error::DataFolder { path: folder.state(), source })?;
         let (sender, state) = watch::channel(initial);
-        services.spawn(state::report(folder.clone(), started.counts, sender, serving.clone()));
-        info!(manifests = %source, functions = started.pools.len(), "platform started");
+        let (counts, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| ((job.name, job.counts), job.jobs)).unzip();
+        services.spawn(state::report(folder.clone(), started.counts, counts, sender, serving.clone()));
+        info!(manifests = %source, functions = started.pools.len(), jobs = jobs.len(), "platform started");
+        let jobs: JoinSet<()> = jobs.into_iter().map(|job| job.run(delivery.clone())).collect();
         Ok(Self {
             folder,
             manifests: source,
@@ -152,6 +173,7 @@ impl Platform {
             dispatchers,
             scaling,
             pools: started.pools,
+            jobs,
             serving,
             services,
             _lock: lock,
@@ -199,8 +221,10 @@ impl Platform {
         if let Err(error) = self.scaling.await {
             warn!(%error, "scaler ended abnormally");
         }
+        // Runs of jobs leave off at the same moment as deliveries do.
+        let jobs = self.jobs.join_all();
         let pools: JoinSet<()> = self.pools.into_iter().map(Pool::shutdown).collect();
-        pools.join_all().await;
+        tokio::join!(pools.join_all(), jobs);
         self.serving.cancel();
         while let Some(ended) = self.services.join_next().await {
             if let Err(error) = ended {

@@ -7,6 +7,7 @@
 
 mod behavior;
 mod fair;
+mod jobs;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,6 +15,7 @@ use crate::manifest::{Behavior, KafkaTrigger, ScaledObject};
 use behavior::Step;
 
 pub use fair::share;
+pub use jobs::{JobRules, runs_to_start};
 
 /// What a `ScaledObject` says about scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]

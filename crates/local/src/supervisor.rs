@@ -4,6 +4,7 @@
 //! while the scaler still wants one. One that hangs, as its liveness probe tells, is killed first. Crash loops are slowed down, never given up.
 
 mod backoff;
+mod job;
 mod liveness;
 mod log;
 mod worker;
@@ -20,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{endpoints::Endpoints, manifest::ObjectName};
-use backoff::CrashLoop;
 use worker::{Ending, Exit, Ready};
 
+pub(crate) use backoff::CrashLoop;
+pub use job::{Claimed, Run, RunEnding, RunExit};
 pub use worker::WorkerCommand;
 
 /// How often the size of a log file is looked at.

@@ -20,8 +20,15 @@ use crate::{
 use learning::Sources;
 
 /// The functions that a request can be made of.
-pub const AVAILABLE: [&str; 5] =
-    ["loader-api-candles", "loader-api-trades", "arango-connector", "graph-builder", "dummy-service"];
+pub const AVAILABLE: [&str; 7] = [
+    "loader-api-candles",
+    "loader-api-trades",
+    "arango-connector",
+    "graph-builder",
+    "gnn-trainer",
+    "predictor",
+    "dummy-service",
+];
 
 /// It reads market data alone and takes no commands.
 pub(crate) const CONNECTOR: &str = "arango-connector";

@@ -10,7 +10,7 @@ use super::{
     output::{self, Output},
 };
 use crate::{
-    platform::{DataFolder, State},
+    platform::{DataFolder, JobCounts, State},
     supervisor::Counts,
 };
 
@@ -25,6 +25,7 @@ struct Report {
     topics: Vec<Topic>,
     groups: Vec<Group>,
     workers: BTreeMap<String, Counts>,
+    jobs: BTreeMap<String, JobCounts>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +96,8 @@ async fn report(folder: &DataFolder) -> Result<Report, Failure> {
     }
     let platform = folder.running();
     let workers = platform.as_ref().map(|state| state.workers.clone()).unwrap_or_default();
-    Ok(Report { platform, topics, groups, workers })
+    let jobs = platform.as_ref().map(|state| state.jobs.clone()).unwrap_or_default();
+    Ok(Report { platform, topics, groups, workers, jobs })
 }
 
 fn print(report: &Report) -> Outcome {
@@ -125,6 +127,10 @@ fn print(report: &Report) -> Outcome {
         })
         .collect();
     output::table(&["function", "desired", "starting", "ready", "stopping", "crashes"], &[1, 2, 3, 4, 5], &rows)?;
+    output::line("")?;
+    let numbers = |counts: &JobCounts| [counts.pending.into(), counts.running.into(), counts.done, counts.failed];
+    let rows: Vec<Vec<String>> = report.jobs.iter().map(|(name, counts)| row(&[name], &numbers(counts))).collect();
+    output::table(&["job", "pending", "running", "done", "failed"], &[1, 2, 3, 4], &rows)?;
     Ok(())
 }
 

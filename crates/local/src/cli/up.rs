@@ -40,6 +40,12 @@ pub(super) struct PlatformArguments {
     /// Most worker processes at once; without it, four a core and at least eight.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_workers: Option<u32>,
+    /// Most runs of a job, such as a training, at once; without it, one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_jobs: Option<u32>,
+    /// Folder with the programs of jobs, such as `gnn-trainer`; without it, that of this program.
+    #[arg(long, value_name = "FOLDER", env = "STREAMFORGE_JOB_PATH")]
+    pub(super) job_path: Option<PathBuf>,
 }
 
 impl PlatformArguments {
@@ -51,6 +57,8 @@ impl PlatformArguments {
             api,
             exchange: self.exchange,
             max_workers: self.max_workers,
+            max_jobs: self.max_jobs,
+            job_path: self.job_path,
             program: None,
         }
     }

@@ -16,7 +16,8 @@ use std::fmt;
 
 pub use eventing::{BackoffPolicy, Broker, Delivery, DeliveryOrder, Destination, KafkaSink, Trigger};
 pub use scaling::{
-    Behavior, KafkaTrigger, PolicyKind, ScaleTarget, ScaledJob, ScaledObject, ScalingPolicy, ScalingRules, SelectPolicy,
+    Behavior, JobStrategy, KafkaTrigger, PolicyKind, ScaleTarget, ScaledJob, ScaledObject, ScalingPolicy, ScalingRules,
+    SelectPolicy,
 };
 pub use source::{FOLDERS, Problem};
 pub use workload::{Container, Deployment, KafkaTopic, LivenessProbe, Service, ServicePort};

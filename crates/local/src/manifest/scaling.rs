@@ -124,12 +124,26 @@ pub struct ScaledJob {
     pub polling_interval: Duration,
     /// Most runs at once.
     pub max_replica_count: u32,
-    /// How running jobs are counted: `default`, `accurate`, `eager` or `custom`.
-    pub strategy: String,
+    /// How running jobs are counted.
+    pub strategy: JobStrategy,
     /// What a run starts.
     pub containers: Vec<Container>,
     /// The lags it follows.
     pub triggers: Vec<KafkaTrigger>,
+}
+
+/// How runs that there are count against the lag.
+///
+/// # Source
+/// <https://keda.sh/docs/latest/reference/scaledjob-spec/#scalingstrategy>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStrategy {
+    /// All of them do.
+    Default,
+    /// Those that have taken no task do.
+    Accurate,
+    /// None does, as long as there is room.
+    Eager,
 }
 
 pub(super) fn scaled_object(name: ObjectName, root: &Node) -> Result<ScaledObject, FieldError> {
@@ -163,12 +177,20 @@ pub(super) fn scaled_object(name: ObjectName, root: &Node) -> Result<ScaledObjec
 
 pub(super) fn scaled_job(name: ObjectName, root: &Node) -> Result<ScaledJob, FieldError> {
     let spec = root.field("spec")?;
-    let strategy = spec.at(&["scalingStrategy", "strategy"])?.text()?;
+    let strategy_node = spec.at(&["scalingStrategy", "strategy"])?;
+    let strategy = match strategy_node.text()?.as_deref() {
+        None | Some("default") => JobStrategy::Default,
+        Some("accurate") => JobStrategy::Accurate,
+        Some("eager") => JobStrategy::Eager,
+        Some(other) => {
+            return Err(strategy_node.error(format!("must be default, accurate or eager, not `{other}`")));
+        }
+    };
     Ok(ScaledJob {
         name,
         polling_interval: spec.field("pollingInterval")?.seconds(30)?,
         max_replica_count: spec.field("maxReplicaCount")?.integer()?.unwrap_or(100),
-        strategy: strategy.unwrap_or_else(|| "default".to_owned()),
+        strategy,
         containers: containers(&spec.at(&["jobTargetRef", "template", "spec", "containers"])?)?,
         triggers: kafka_triggers(&spec.field("triggers")?)?,
     })

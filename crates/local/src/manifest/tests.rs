@@ -173,7 +173,7 @@ fn workloads_and_scalers_are_read() {
     assert_eq!(scaled.behavior.scale_up.policies.len(), 2, "Kubernetes' own");
     assert_eq!(scaled.behavior.scale_down.stabilization_window, Duration::from_mins(1));
     assert_eq!(scaled.behavior.scale_down.policies[0].kind, PolicyKind::Percent);
-    assert_eq!(manifests.scaled_jobs[0].strategy, "accurate");
+    assert_eq!(manifests.scaled_jobs[0].strategy, JobStrategy::Accurate);
     assert_eq!(
         manifests.topic_names(),
         ["dead-letters", "knative-broker-default-plain", "market-data", "odd", "sf.trades.raw", "t"]

@@ -59,6 +59,9 @@ pub enum Error {
     /// The workflow API could not be built.
     #[error("failed to build the workflow API")]
     Api(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What answers for jobs could not be built.
+    #[error("failed to set up the jobs")]
+    Jobs(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The event log failed.
     #[error("event log failed")]
     Bus(#[from] streamforge_bus::Error),

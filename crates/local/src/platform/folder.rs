@@ -50,6 +50,12 @@ impl DataFolder {
         self.root.join("bus.db")
     }
 
+    /// Returns the URL of the event log, as jobs get it.
+    #[must_use]
+    pub fn bus_url(&self) -> String {
+        format!("sqlite://{}", self.bus().display())
+    }
+
     /// Returns the file of the store.
     #[must_use]
     pub fn store(&self) -> PathBuf {

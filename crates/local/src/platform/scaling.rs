@@ -13,11 +13,11 @@ use tracing::{info, warn};
 use super::wiring::Scale;
 use crate::{
     manifest::KafkaTrigger,
-    scaler::{Rules, State, decide, share},
+    scaler::{State, decide, share},
 };
 
 /// The shortest time between two looks at the lag.
-const SHORTEST_WAIT: Duration = Duration::from_millis(25);
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(25);
 
 /// The longest time without any look, for functions that never scale.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
@@ -91,7 +91,7 @@ impl ScaledFunction {
         let Scale::OnLag { rules, .. } = &self.scale else {
             return false;
         };
-        let lags = match lags(bus, rules).await {
+        let lags = match lags(bus, &rules.triggers).await {
             Ok(lags) => lags,
             // As KEDA without a fallback: what is unknown changes nothing.
             Err(error) => {
@@ -110,9 +110,10 @@ impl ScaledFunction {
     }
 }
 
-async fn lags(bus: &dyn Bus, rules: &Rules) -> Result<Vec<Vec<u64>>, streamforge_bus::Error> {
-    let mut lags = Vec::with_capacity(rules.triggers.len());
-    for trigger in &rules.triggers {
+/// The lag of each trigger, by partition.
+pub(super) async fn lags(bus: &dyn Bus, triggers: &[KafkaTrigger]) -> Result<Vec<Vec<u64>>, streamforge_bus::Error> {
+    let mut lags = Vec::with_capacity(triggers.len());
+    for trigger in triggers {
         lags.push(lag(bus, trigger).await?);
     }
     Ok(lags)

@@ -8,7 +8,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::DataFolder;
+use super::{DataFolder, JobCounts};
 use crate::supervisor::Counts;
 
 /// A running platform, as it describes itself in `platform.json`.
@@ -28,6 +28,9 @@ pub struct State {
     pub exchange: String,
     /// Workers of each function.
     pub workers: BTreeMap<String, Counts>,
+    /// Runs of each job.
+    #[serde(default)]
+    pub jobs: BTreeMap<String, JobCounts>,
 }
 
 impl State {
@@ -49,6 +52,7 @@ impl State {
 pub(super) async fn report(
     folder: DataFolder,
     counts: Vec<(String, watch::Receiver<Counts>)>,
+    jobs: Vec<(String, watch::Receiver<JobCounts>)>,
     sender: watch::Sender<State>,
     shutdown: CancellationToken,
 ) {
@@ -60,6 +64,17 @@ pub(super) async fn report(
                 let current = *counts.borrow_and_update();
                 sender.send_modify(|state| {
                     state.workers.insert(name.clone(), current);
+                });
+            }
+        });
+    }
+    for (name, mut counts) in jobs {
+        let sender = sender.clone();
+        followers.spawn(async move {
+            while counts.changed().await.is_ok() {
+                let current = *counts.borrow_and_update();
+                sender.send_modify(|state| {
+                    state.jobs.insert(name.clone(), current);
                 });
             }
         });

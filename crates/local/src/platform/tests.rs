@@ -43,6 +43,8 @@ fn config(root: &Path, manifests: &str) -> PlatformConfig {
         api: any,
         exchange: "synthetic:42".to_owned(),
         max_workers: None,
+        job_path: None,
+        max_jobs: None,
         program: Some(PathBuf::from("/bin/false")),
     }
 }

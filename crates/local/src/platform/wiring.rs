@@ -6,8 +6,8 @@ use queue_manager::ApiService;
 use streamforge_function::Function as _;
 
 use crate::{
-    manifest::{Container, Deployment, LivenessProbe, Manifests, ObjectName, Service},
-    scaler::Rules,
+    manifest::{Container, Deployment, LivenessProbe, Manifests, ObjectName, ScaledJob, Service},
+    scaler::{JobRules, Rules},
 };
 
 /// A function whose workers the platform starts and stops.
@@ -23,6 +23,25 @@ pub(super) struct WiredFunction {
     pub(super) liveness: Option<LivenessProbe>,
     /// How many workers there are.
     pub(super) scale: Scale,
+}
+
+/// A job whose runs the platform starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WiredJob {
+    /// Namespace and name.
+    pub(super) name: ObjectName,
+    /// Name of its program: that of its image, or of its container.
+    pub(super) program: String,
+    /// Its arguments.
+    pub(super) arguments: Vec<String>,
+    /// What the container's manifest sets.
+    pub(super) environment: Vec<(String, String)>,
+    /// Variables that the container's manifest names, with a value or without.
+    pub(super) variables: Vec<String>,
+    /// How many runs there are.
+    pub(super) rules: JobRules,
+    /// The longest time between two looks at the lag.
+    pub(super) polling_interval: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +85,31 @@ pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>
             warnings.push(format!("ScaledObject {}: {kind} {target} is not run here", scaled.name));
         }
     }
-    for job in &manifests.scaled_jobs {
-        warnings.push(format!("ScaledJob {} is not run here", job.name));
-    }
     (functions, warnings)
+}
+
+/// The jobs that the manifests describe.
+pub(super) fn jobs(manifests: &Manifests) -> Vec<WiredJob> {
+    let wired = |job: &ScaledJob| {
+        let container = job.containers.first()?;
+        let image = container.image.as_deref().map(program_of);
+        Some(WiredJob {
+            name: job.name.clone(),
+            program: image.unwrap_or(&container.name).to_owned(),
+            arguments: container.args.clone(),
+            environment: literal_environment(container),
+            variables: container.env.iter().map(|(name, _)| name.clone()).collect(),
+            rules: JobRules::from(job),
+            polling_interval: job.polling_interval,
+        })
+    };
+    manifests.scaled_jobs.iter().filter_map(wired).collect()
+}
+
+/// The last part of an image's name, without tag and digest.
+fn program_of(image: &str) -> &str {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    name.split(['@', ':']).next().unwrap_or(name)
 }
 
 fn scale(manifests: &Manifests, deployment: &Deployment) -> Scale {
@@ -182,6 +222,39 @@ spec:
         let shared = FUNCTION.replace("image: streamforge/loader:v1", "args: [function, graph-builder]");
         let (functions, _) = wired(&[&shared], &["loader", "graph-builder"]);
         assert_eq!(functions[0].name, "graph-builder");
+    }
+
+    #[test]
+    fn a_job_is_the_program_of_its_image() {
+        let job = |image: &str| {
+            let text = format!(
+                "
+apiVersion: keda.sh/v1alpha1
+kind: ScaledJob
+metadata: {{name: training, namespace: streamforge}}
+spec:
+  pollingInterval: 5
+  maxReplicaCount: 2
+  scalingStrategy: {{strategy: accurate}}
+  jobTargetRef:
+    template:
+      spec:
+        containers:
+          - name: trainer
+            {image}
+            args: [--fast]
+            env: [{{name: A, value: b}}, {{name: TOKEN, valueFrom: {{secretKeyRef: {{name: t, key: t}}}}}}]
+  triggers: [{{type: kafka, metadata: {{consumerGroup: training, topic: training, lagThreshold: \"1\"}}}}]
+"
+            );
+            jobs(&Manifests::parse([("job.yaml", text.as_str())]).unwrap()).remove(0)
+        };
+        for image in ["streamforge/gnn:0.1.0", "host:5000/x/gnn@sha256:abc", "gnn"] {
+            assert_eq!(job(&format!("image: {image}")).program, "gnn", "{image}");
+        }
+        let job = job("tty: false");
+        assert_eq!((job.program.as_str(), &*job.arguments), ("trainer", &["--fast".to_owned()][..]));
+        assert_eq!((job.environment.len(), job.variables.len(), job.rules.max), (1, 2, 2));
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! From manifests to pools of worker processes.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
+use streamforge_bus::Bus;
+use streamforge_function::{Config, Publisher, VARIABLES, job};
 use tokio::{sync::watch, time::Instant};
 use tracing::warn;
 
 use super::{
+    Error,
     folder::DataFolder,
+    jobs::{JobCounts, Jobs},
     scaling::ScaledFunction,
-    wiring::{WiredFunction, wire},
+    wiring::{WiredFunction, WiredJob, jobs, wire},
 };
 use crate::{
     endpoints::Endpoints,
@@ -30,6 +34,10 @@ const GRACE: Duration = Duration::from_secs(35);
 pub(super) struct Workers<'a> {
     pub(super) folder: &'a DataFolder,
     pub(super) program: PathBuf,
+    /// Where the programs of jobs are.
+    pub(super) job_path: PathBuf,
+    /// Most runs of a job at once.
+    pub(super) max_jobs: u32,
     pub(super) ingress_url: String,
     pub(super) exchange_url: String,
 }
@@ -39,6 +47,13 @@ pub(super) struct Started {
     pub(super) pools: Vec<Pool>,
     pub(super) functions: Vec<ScaledFunction>,
     pub(super) counts: Vec<(String, watch::Receiver<Counts>)>,
+}
+
+/// A job, what starts its runs, and their counts.
+pub(super) struct StartedJob {
+    pub(super) name: String,
+    pub(super) jobs: Jobs,
+    pub(super) counts: watch::Receiver<JobCounts>,
 }
 
 impl Workers<'_> {
@@ -65,6 +80,64 @@ impl Workers<'_> {
             started.pools.push(pool);
         }
         started
+    }
+
+    /// The jobs that the manifests describe, each with the counts of its runs, without a run yet.
+    pub(super) fn jobs(&self, manifests: &Manifests, bus: &Arc<dyn Bus>) -> Result<Vec<StartedJob>, Error> {
+        let start = |job: WiredJob| {
+            let variables =
+                [("STREAMFORGE_INGRESS_URL", &self.ingress_url), ("STREAMFORGE_NAMESPACE", &job.name.namespace)];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.clone())).into();
+            let config = Config::from_map(&variables, &[]).map_err(|error| Error::Jobs(Box::new(error)))?;
+            let (sender, counts) = watch::channel(JobCounts::default());
+            let command = self.job_command(&job);
+            let mut rules = job.rules;
+            rules.max = rules.max.min(self.max_jobs);
+            let jobs = Jobs {
+                bus: Arc::clone(bus),
+                publisher: Publisher::new(&config).map_err(|error| Error::Jobs(Box::new(error)))?,
+                rules,
+                polling_interval: job.polling_interval,
+                command,
+                counts: sender,
+            };
+            Ok(StartedJob { name: job.name.name, jobs, counts })
+        };
+        jobs(manifests).into_iter().map(start).collect()
+    }
+
+    fn job_command(&self, wired: &WiredJob) -> WorkerCommand {
+        let is_read = |name: &String| {
+            let mut known = VARIABLES.iter().chain(job::SETTINGS);
+            !name.starts_with(PREFIX)
+                || wired.variables.contains(name)
+                || known.any(|setting| setting.name == name.as_str())
+        };
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut environment = wired.environment.clone();
+        environment.extend([
+            set("STREAMFORGE_INGRESS_URL", &self.ingress_url),
+            set("STREAMFORGE_NAMESPACE", &wired.name.namespace),
+            set("STREAMFORGE_BUS_URL", &self.folder.bus_url()),
+            set("STREAMFORGE_STORE_URL", &self.folder.store_url()),
+            set("STREAMFORGE_OBJECTS_URL", &self.folder.objects_url()),
+            set("STREAMFORGE_HOST", "127.0.0.1"),
+            set("PORT", "0"),
+            set("STREAMFORGE_METRICS_PORT", "0"),
+            set("STREAMFORGE_PARENT", "stdin"),
+        ]);
+        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        WorkerCommand {
+            name: wired.name.name.clone(),
+            program: self.job_path.join(&wired.program),
+            arguments: wired.arguments.clone(),
+            environment,
+            without: inherited.filter(|name| !is_read(name)).collect(),
+            log: self.folder.worker_log(&wired.name.name),
+            start_timeout: START_TIMEOUT,
+            grace: GRACE,
+            liveness: None,
+        }
     }
 
     fn command(&self, function: &WiredFunction) -> WorkerCommand {

@@ -11,14 +11,14 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// Counts the crashes of a function in a row.
 #[derive(Debug, Default)]
-pub(super) struct CrashLoop {
+pub(crate) struct CrashLoop {
     in_a_row: u32,
     blocked_until: Option<Instant>,
 }
 
 impl CrashLoop {
     /// Notes the end of a worker that `lived` so long, and returns the delay before the next start.
-    pub(super) fn note(&mut self, lived: Duration, now: Instant) -> Duration {
+    pub(crate) fn note(&mut self, lived: Duration, now: Instant) -> Duration {
         self.in_a_row = if lived >= HEALTHY { 1 } else { self.in_a_row.saturating_add(1) };
         let delay = delay(self.in_a_row);
         self.blocked_until = Some(now + delay);

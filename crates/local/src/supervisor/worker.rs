@@ -15,8 +15,8 @@ use tracing::info;
 use super::{liveness, log};
 use crate::manifest::LivenessProbe;
 
-/// How long a process that did not come up may take to end by itself.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the last words of a process may take, and its end where it did not come up.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How to start a worker of a function.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Worker {
 
     /// Returns how the worker ended, or why it ended unasked.
     async fn supervise(&self) -> Result<Ending, String> {
-        let mut child = self.spawn()?;
+        let mut child = self.command.spawn()?;
         // The worker drains when this pipe closes, which the system does too if the platform is killed.
         let lifeline = child.stdin.take();
         let stdout = child.stdout.take().ok_or("its standard output is not a pipe")?;
@@ -138,27 +138,6 @@ impl Worker {
         Ok(drain(&mut child, self.command.grace).await)
     }
 
-    fn spawn(&self) -> Result<Child, String> {
-        let command = &self.command;
-        let log =
-            log::open(&command.log).map_err(|error| format!("failed to open `{}`: {error}", command.log.display()))?;
-        let mut process = Command::new(&command.program);
-        for name in &command.without {
-            process.env_remove(name);
-        }
-        process
-            .args(&command.arguments)
-            .envs(command.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            // A group of its own keeps the terminal's Ctrl-C from workers: the platform drains them in order.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("failed to start `{}`: {error}", command.program.display()))
-    }
-
     async fn describe_failed_start(&self, child: &mut Child, reason: &str) -> String {
         if let Ok(Ok(status)) = tokio::time::timeout(LAST_WORDS, child.wait()).await {
             return format!("{reason} ({status})");
@@ -166,6 +145,28 @@ impl Worker {
         // An error means that the process is gone already.
         child.kill().await.ok();
         reason.to_owned()
+    }
+}
+
+impl WorkerCommand {
+    /// Starts the process with pipes for its standard input and output.
+    pub(super) fn spawn(&self) -> Result<Child, String> {
+        let log = log::open(&self.log).map_err(|error| format!("failed to open `{}`: {error}", self.log.display()))?;
+        let mut process = Command::new(&self.program);
+        for name in &self.without {
+            process.env_remove(name);
+        }
+        process
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            // A group of its own keeps the terminal's Ctrl-C from workers: the platform drains them in order.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("failed to start `{}`: {error}", self.program.display()))
     }
 }
 
@@ -185,7 +186,7 @@ fn parse_announcement(line: &str) -> Result<SocketAddr, String> {
 }
 
 /// Waits for a worker whose lifeline is closed, and kills it after the grace.
-async fn drain(child: &mut Child, grace: Duration) -> Ending {
+pub(super) async fn drain(child: &mut Child, grace: Duration) -> Ending {
     if matches!(tokio::time::timeout(grace, child.wait()).await, Ok(Ok(_))) {
         return Ending::Drained;
     }
