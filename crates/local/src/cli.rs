@@ -17,6 +17,7 @@ mod queues;
 mod remote;
 mod repair;
 mod run;
+mod scores;
 mod status;
 mod up;
 

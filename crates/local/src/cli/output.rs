@@ -54,7 +54,7 @@ pub(super) fn table(header: &[&str], numbers: &[usize], rows: &[Vec<String>]) ->
 }
 
 /// Lays rows out in columns.
-fn layout(header: &[&str], numbers: &[usize], rows: &[Vec<String>]) -> String {
+pub(super) fn layout(header: &[&str], numbers: &[usize], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

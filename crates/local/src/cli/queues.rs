@@ -11,7 +11,7 @@ use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
     progress::Progress,
-    remote,
+    remote, scores,
 };
 use crate::platform::{DataFolder, interrupted};
 
@@ -137,7 +137,10 @@ fn show(document: &Value) -> Outcome {
         .map(|stage| vec![stage.name, stage.status, format!("{}/{}", stage.done, stage.total)])
         .collect();
     output::table(&["stage", "status", "tasks"], &[2], &rows)?;
-    Ok(())
+    if let (Some(name), Some(version)) = (document["model"]["name"].as_str(), document["model"]["version"].as_str()) {
+        output::line(&format!("model {name}, version {version}"))?;
+    }
+    scores::print(document.get("scores"))
 }
 
 async fn watch(store: &dyn Store, queue_id: &QueueId, output: Output) -> Outcome {

@@ -3,6 +3,7 @@
 //! The event's id is computed from the request, so the same request run again is the same workflow: what was
 //! interrupted goes on, what is finished is only reported.
 
+mod predictions;
 mod report;
 mod request;
 

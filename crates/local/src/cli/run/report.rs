@@ -3,17 +3,24 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use graph_builder::GraphBuilder;
-use queue_manager::document::{Work, Workflow};
+use queue_manager::{
+    document::{Work, Workflow},
+    made::TrainedModel,
+};
 use serde::Serialize;
 use serde_json::Value;
-use streamforge_events::{SeriesId, SeriesKind, TimeRange, rfc3339};
+use streamforge_events::{Prediction, SeriesId, SeriesKind, TimeRange, rfc3339};
 use streamforge_function::Function as _;
 use streamforge_store::{Edge, Store};
 
-use super::super::{
-    exit::{Failure, Outcome},
-    output::{self, Output},
-    progress::{self, StageProgress},
+use super::{
+    super::{
+        exit::{Failure, Outcome},
+        output::{self, Output},
+        progress::{self, StageProgress},
+        scores,
+    },
+    predictions,
 };
 
 /// How many edges a person is shown.
@@ -31,6 +38,15 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
     stages: Vec<StageProgress>,
+    /// The model that was trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<TrainedModel>,
+    /// By target, then by model and baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Value>,
+    /// What is predicted after the last bar of each symbol.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    predictions: Vec<Prediction>,
     /// By symbol, of the first series that the workflow loads.
     coverage: BTreeMap<String, SeriesCoverage>,
     /// Further series of the same symbols.
@@ -77,6 +93,9 @@ impl Report {
             seconds: elapsed.as_secs_f64(),
             error_message: workflow.error_message.clone(),
             stages: progress::stages(document),
+            model: workflow.model.clone(),
+            scores: workflow.scores.clone(),
+            predictions: predictions::last(store, &workflow).await?,
             coverage: BTreeMap::new(),
             further: Vec::new(),
             edges: Vec::new(),
@@ -136,6 +155,8 @@ impl Report {
             output::line("\nstrongest edges")?;
             output::table(&["from", "to", "correlation", "observations"], &[2, 3], &rows)?;
         }
+        scores::print(self.scores.as_ref())?;
+        scores::print_predictions(&self.predictions)?;
         let folder = data_dir.display();
         output::line(&format!(
             "\n{} is {} after {:.1} s: {} records\n\nlook next:",
@@ -149,6 +170,10 @@ impl Report {
         }
         if !self.edges.is_empty() {
             output::line(&format!("  streamforge export graph --data-dir {folder}"))?;
+        }
+        if let Some(TrainedModel { name, version }) = &self.model {
+            output::line(&format!("  streamforge models show --data-dir {folder} {name} --version {version}"))?;
+            output::line(&format!("  streamforge export predictions --data-dir {folder} --model {name}"))?;
         }
         output::line(&format!("  streamforge status --data-dir {folder}"))?;
         output::line(&format!("  streamforge queues show --data-dir {folder} {}", self.queue_id))?;
