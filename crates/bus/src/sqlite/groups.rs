@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{failure::Failure, topics};
+use super::{checksum, failure::Failure, topics};
 use crate::{Error, GroupOffset};
 
 /// Which way a group's offset may move.
@@ -33,14 +33,56 @@ pub(super) fn set(
             end: range.end,
         }));
     }
+    let held: Option<u64> = connection
+        .prepare_cached(
+            "SELECT group_name, topic_id, partition, next_offset, checksum FROM group_offsets
+             WHERE group_name = ?1 AND topic_id = ?2 AND partition = ?3",
+        )?
+        .query_row((group, topic_id, partition), |row| Ok(next_offset(row)))
+        .optional()?
+        .transpose()?;
+    if allowed == Move::Anywhere || held.is_none_or(|held| next > held) {
+        put(connection, group, topic_id, partition, next)?;
+    }
+    Ok(())
+}
+
+/// Writes what a group has committed, with its checksum.
+pub(super) fn put(
+    connection: &Connection,
+    group: &str,
+    topic_id: i64,
+    partition: u32,
+    next: u64,
+) -> Result<(), rusqlite::Error> {
+    let checksum = checksum::of_group(group, topic_id, partition, next);
     connection
         .prepare_cached(
-            "INSERT INTO group_offsets (group_name, topic_id, partition, next_offset) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (group_name, topic_id, partition) DO UPDATE SET next_offset = excluded.next_offset
-             WHERE ?5 OR excluded.next_offset > next_offset",
+            "INSERT OR REPLACE INTO group_offsets (group_name, topic_id, partition, next_offset, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute((group, topic_id, partition, next, allowed == Move::Anywhere))?;
+        .execute((group, topic_id, partition, next, checksum))?;
     Ok(())
+}
+
+/// Takes offsets that were committed without a checksum for what they say, and gives them one.
+pub(super) fn add_checksums(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let mut select = connection.prepare("SELECT group_name, topic_id, partition, next_offset FROM group_offsets")?;
+    let rows: Vec<(String, i64, u32, u64)> = select
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    for (group, topic_id, partition, next) in rows {
+        put(connection, &group, topic_id, partition, next)?;
+    }
+    Ok(())
+}
+
+/// Reads a row of group, topic, partition, next offset and checksum.
+fn next_offset(row: &Row<'_>) -> Result<u64, Failure> {
+    let next = row.get(3)?;
+    let group = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+    let checksum = checksum::of_group(group, row.get(1)?, row.get(2)?, next);
+    if row.get::<_, [u8; 4]>(4)? == checksum { Ok(next) } else { Err(Failure::Damaged) }
 }
 
 /// Notes offsets that a group missed, as one range with those noted before that it touches.
@@ -72,17 +114,19 @@ pub(super) fn record_loss(
 }
 
 pub(super) fn committed(connection: &Connection, group: &str, topic: &str) -> Result<Vec<Option<u64>>, Failure> {
-    let (topic_id, _) = topics::find(connection, topic)?;
-    let offsets = connection
-        .prepare_cached(
-            "SELECT next_offset FROM partitions
-             LEFT JOIN group_offsets ON group_name = ?1
-                 AND group_offsets.topic_id = partitions.topic_id
-                 AND group_offsets.partition = partitions.partition
-             WHERE partitions.topic_id = ?2 ORDER BY partitions.partition",
-        )?
-        .query_map((group, topic_id), |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let (topic_id, ranges) = topics::find(connection, topic)?;
+    let mut offsets = vec![None; ranges.len()];
+    let mut select = connection.prepare_cached(
+        "SELECT group_name, topic_id, partition, next_offset, checksum FROM group_offsets
+         WHERE group_name = ?1 AND topic_id = ?2",
+    )?;
+    let mut rows = select.query((group, topic_id))?;
+    while let Some(row) = rows.next()? {
+        let partition: usize = row.get(2)?;
+        if let Some(offset) = offsets.get_mut(partition) {
+            *offset = Some(next_offset(row)?);
+        }
+    }
     Ok(offsets)
 }
 
@@ -97,26 +141,26 @@ pub(super) fn lag(connection: &Connection, group: &str, topic: &str) -> Result<V
 }
 
 pub(super) fn list(connection: &Connection) -> Result<Vec<GroupOffset>, Failure> {
-    let offsets = connection
-        .prepare_cached(
-            "SELECT group_name, name, partition, next_offset, (
-                 SELECT COALESCE(SUM(to_offset - from_offset), 0) FROM group_losses AS losses
-                 WHERE losses.group_name = held.group_name AND losses.topic_id = held.topic_id
-                     AND losses.partition = held.partition
-             )
-             FROM group_offsets AS held JOIN topics ON topics.id = topic_id
-             ORDER BY group_name, name, partition",
-        )?
-        .query_map([], |row| {
-            Ok(GroupOffset {
-                group: row.get(0)?,
-                topic: row.get(1)?,
-                partition: row.get(2)?,
-                next: row.get(3)?,
-                lost: row.get(4)?,
-            })
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut select = connection.prepare_cached(
+        "SELECT group_name, topic_id, partition, next_offset, checksum, name, (
+             SELECT COALESCE(SUM(to_offset - from_offset), 0) FROM group_losses AS losses
+             WHERE losses.group_name = held.group_name AND losses.topic_id = held.topic_id
+                 AND losses.partition = held.partition
+         )
+         FROM group_offsets AS held JOIN topics ON topics.id = topic_id
+         ORDER BY group_name, name, partition",
+    )?;
+    let mut rows = select.query([])?;
+    let mut offsets = Vec::new();
+    while let Some(row) = rows.next()? {
+        offsets.push(GroupOffset {
+            group: row.get(0)?,
+            topic: row.get(5)?,
+            partition: row.get(2)?,
+            next: next_offset(row)?,
+            lost: row.get(6)?,
+        });
+    }
     Ok(offsets)
 }
 

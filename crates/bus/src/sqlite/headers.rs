@@ -1,16 +1,15 @@
-//! How the headers of a record are kept in one column: name and value in turn, each as a 32-bit little-endian length
+//! How the headers of a record are kept as bytes: name and value in turn, each as a 32-bit little-endian length
 //! and its bytes.
 
-/// Puts headers into a blob; `None` if a field is longer than its length can say, which no record within the limit is.
-pub(super) fn encode(headers: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
-    let mut blob = Vec::new();
+/// Appends headers to bytes; `None` if a field is longer than its length can say, which no record within the limit is.
+pub(super) fn encode(bytes: &mut Vec<u8>, headers: &[(String, Vec<u8>)]) -> Option<()> {
     for (name, value) in headers {
         for field in [name.as_bytes(), value] {
-            blob.extend_from_slice(&u32::try_from(field.len()).ok()?.to_le_bytes());
-            blob.extend_from_slice(field);
+            bytes.extend_from_slice(&u32::try_from(field.len()).ok()?.to_le_bytes());
+            bytes.extend_from_slice(field);
         }
     }
-    Some(blob)
+    Some(())
 }
 
 /// Reads headers back; `None` if the blob is damaged.
@@ -46,6 +45,8 @@ mod tests {
     #[test]
     fn empty_blob_means_no_headers() {
         assert_eq!(decode(&[]), Some(Vec::new()));
-        assert_eq!(encode(&[]), Some(Vec::new()));
+        let mut bytes = Vec::new();
+        assert_eq!(encode(&mut bytes, &[]), Some(()));
+        assert!(bytes.is_empty());
     }
 }

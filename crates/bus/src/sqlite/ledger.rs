@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{failure::Failure, retention, topics};
-use crate::Error;
+use super::{blocks::Block, failure::Failure, frame::Place, retention, topics};
+use crate::{Error, Record};
 
-/// Ends of partitions, ahead of the table until they are written back.
+/// Ends of partitions and their last records, ahead of the tables until they are written back.
 #[derive(Default)]
 pub(super) struct Ledger {
     topics: HashMap<String, Topic>,
@@ -26,22 +26,25 @@ pub(super) struct Partition {
     /// Offset that the next record gets.
     pub(super) end: u64,
     gained: Gain,
+    /// What is not in the table of blocks yet.
+    block: Block,
 }
 
+/// What a transaction has appended to a partition.
 #[derive(Clone, Copy, Default)]
-struct Gain {
-    records: u64,
-    bytes: u64,
+pub(super) struct Gain {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
 }
 
 impl Partition {
-    /// Takes the next offset for a record of so many bytes.
-    pub(super) fn take(&mut self, bytes: u64) -> u64 {
-        let offset = self.end;
-        self.end += 1;
+    /// Appends a record at the end; `place` says so.
+    pub(super) fn append(&mut self, connection: &Connection, place: Place, record: &Record) -> Result<(), Failure> {
+        self.block.push(connection, place, record)?;
+        self.end = place.offset + 1;
         self.gained.records += 1;
-        self.gained.bytes += bytes;
-        offset
+        self.gained.bytes += record.size() as u64;
+        Ok(())
     }
 }
 
@@ -56,21 +59,23 @@ impl Ledger {
         self.topics.get_mut(name).ok_or_else(unknown)
     }
 
-    /// Writes what was gained to the table, lets byte limits act, and forgets the topics.
-    pub(super) fn write_back(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
+    /// Writes what was gained to the tables, lets byte limits act, and forgets the topics.
+    pub(super) fn write_back(&mut self, connection: &Connection) -> Result<(), Failure> {
         let mut update = connection.prepare_cached(
             "UPDATE partitions SET end_offset = ?3, bytes = bytes + ?4 WHERE topic_id = ?1 AND partition = ?2",
         )?;
         for topic in std::mem::take(&mut self.topics).into_values() {
-            for (number, partition) in (0u32..).zip(&topic.partitions) {
+            for (number, mut partition) in (0u32..).zip(topic.partitions) {
                 let gained = partition.gained;
                 if gained.records == 0 {
                     continue;
                 }
+                let place = Place { topic_id: topic.id, partition: number, offset: partition.end };
+                partition.block.write(connection, place)?;
                 update.execute((topic.id, number, partition.end, gained.bytes))?;
                 self.appended += gained.records;
                 if topic.retention_bytes.is_some() {
-                    retention::trim(connection, topic.id, number, gained.records)?;
+                    retention::trim(connection, topic.id, number, gained)?;
                 }
             }
         }
@@ -90,6 +95,8 @@ fn load(connection: &Connection, name: &str) -> Result<Topic, Failure> {
         .query_row([id], |row| row.get(0))
         .optional()?
         .flatten();
-    let partitions = offsets.iter().map(|range| Partition { end: range.end, gained: Gain::default() }).collect();
+    let partitions =
+        offsets.iter().map(|range| Partition { end: range.end, gained: Gain::default(), block: Block::default() });
+    let partitions = partitions.collect();
     Ok(Topic { id, partitions, retention_bytes })
 }

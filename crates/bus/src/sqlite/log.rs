@@ -2,14 +2,9 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use rusqlite::{Connection, Statement};
+use rusqlite::Connection;
 
-use super::{
-    checksum::{Checksum, Place},
-    failure::Failure,
-    headers, topics,
-    writer::Batch,
-};
+use super::{blocks, failure::Failure, frame::Place, topics, writer::Batch};
 use crate::{Error, MAX_RECORD_BYTES, Record, StoredRecord, partition_for_key};
 
 /// Whose turn it is among the partitions of each topic, for records without a key.
@@ -36,17 +31,16 @@ pub(super) fn validate(topic: &str, records: &[Record]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Appends the records in order; refuses before it has written any, and the caller's transaction makes it all or none.
+/// Appends the records in order; refuses before it has taken any, and the caller's transaction makes it all or none.
 pub(super) fn append(
     batch: &mut Batch<'_>,
     topic: &str,
-    records: Vec<Record>,
+    records: &[Record],
     turns: &Turns,
 ) -> Result<Vec<(u32, u64)>, Failure> {
     let (connection, ledger) = batch.appending();
     let found = ledger.topic(connection, topic)?;
     let partitions = u32::try_from(found.partitions.len()).unwrap_or(u32::MAX);
-    let mut insert = connection.prepare_cached(INSERT)?;
     let mut placed = Vec::with_capacity(records.len());
     for record in records {
         let partition = match &record.key {
@@ -58,36 +52,11 @@ pub(super) fn append(
             // Only a topic without partitions comes here, and with its first record.
             return Err(Failure::Refused(Error::UnknownPartition { topic: topic.to_owned(), partition }));
         };
-        let offset = held.take(record.size() as u64);
-        insert_record(&mut insert, Place { topic_id: found.id, partition, offset }, &record)?;
-        placed.push((partition, offset));
+        let place = Place { topic_id: found.id, partition, offset: held.end };
+        held.append(connection, place, record)?;
+        placed.push((partition, place.offset));
     }
     Ok(placed)
-}
-
-pub(super) const INSERT: &str =
-    "INSERT INTO records (topic_id, partition, offset, timestamp, bytes, key, headers, value, checksum)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-
-/// Runs [`INSERT`] or a variant of it for one record.
-pub(super) fn insert_record(
-    insert: &mut Statement<'_>,
-    place: Place,
-    record: &Record,
-) -> Result<usize, rusqlite::Error> {
-    let headers = headers::encode(&record.headers).ok_or(rusqlite::Error::InvalidQuery)?;
-    let checksum = Checksum::of(place, record, &headers);
-    insert.execute((
-        place.topic_id,
-        place.partition,
-        place.offset,
-        record.timestamp,
-        record.size() as u64,
-        &record.key,
-        headers,
-        &record.value,
-        checksum,
-    ))
 }
 
 /// Reads a batch without gaps; the first record always comes, whatever its size.
@@ -103,37 +72,36 @@ pub(super) fn fetch(
     if from >= range.end || max_records == 0 {
         return Ok(Vec::new());
     }
-    let limit = i64::try_from(max_records).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(
-        "SELECT offset, timestamp, bytes, key, headers, value, checksum FROM records
-         WHERE topic_id = ?1 AND partition = ?2 AND offset >= ?3 ORDER BY offset LIMIT ?4",
+        "SELECT data FROM blocks
+         WHERE topic_id = ?1 AND partition = ?2 AND last_offset >= ?3 ORDER BY last_offset",
     )?;
-    let mut rows = select.query((topic_id, partition, from, limit))?;
+    let mut rows = select.query((topic_id, partition, from))?;
     let mut records = Vec::new();
     let mut room = max_bytes;
-    let mut expected = from;
     while let Some(row) = rows.next()? {
-        let offset: u64 = row.get(0)?;
-        let bytes: usize = row.get(2)?;
-        if !records.is_empty() && (offset != expected || bytes > room) {
-            break;
+        for frame in blocks::frames(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?) {
+            let frame = frame.ok_or(Failure::Damaged)?;
+            if frame.offset().is_some_and(|offset| offset < from) {
+                continue;
+            }
+            if records.len() == max_records {
+                return Ok(records);
+            }
+            let (place, record) = frame.decode().ok_or(Failure::Damaged)?;
+            if (place.topic_id, place.partition) != (topic_id, partition) {
+                return Err(Failure::Damaged);
+            }
+            let expected = from + records.len() as u64;
+            if !records.is_empty() && (place.offset != expected || record.size() > room) {
+                return Ok(records);
+            }
+            if place.offset != expected {
+                return Err(gone(topic, partition, from, place.offset));
+            }
+            room = room.saturating_sub(record.size());
+            records.push(StoredRecord { topic: topic.to_owned(), partition, offset: place.offset, record });
         }
-        if offset != expected {
-            return Err(gone(topic, partition, from, offset));
-        }
-        room = room.saturating_sub(bytes);
-        expected += 1;
-        let headers = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-        let record = Record {
-            key: row.get(3)?,
-            headers: headers::decode(headers).ok_or(Failure::Damaged)?,
-            value: row.get(5)?,
-            timestamp: row.get(1)?,
-        };
-        if !Checksum::of(Place { topic_id, partition, offset }, &record, headers).agrees_with(row.get(6)?) {
-            return Err(Failure::Damaged);
-        }
-        records.push(StoredRecord { topic: topic.to_owned(), partition, offset, record });
     }
     if records.is_empty() {
         return Err(gone(topic, partition, from, range.end));

@@ -2,13 +2,16 @@
 //!
 //! - One thread per process writes; all publishes and commits that wait go into one transaction with one fsync.
 //! - A small pool of connections reads, each read on one snapshot.
+//! - Records lie in blocks of some dozens, one row each: a row for every record would cost more than what it holds.
 //! - Offsets are handed out inside the transaction, under the file's write lock: no gap and no duplicate, whoever
 //!   publishes. A partition's offsets never start again, even when retention has emptied it.
 //! - Beside `NAME` lie `NAME-wal` and `NAME-shm`, which are `SQLite`'s, and `NAME-appended`, which wakes the readers of
 //!   other processes.
 
+mod blocks;
 mod checksum;
 mod failure;
+mod frame;
 mod groups;
 mod headers;
 mod ledger;
@@ -16,6 +19,7 @@ mod log;
 mod readers;
 mod repair;
 mod retention;
+mod rows;
 mod salvage;
 mod schema;
 mod topics;
@@ -86,7 +90,7 @@ impl SqliteBus {
         Ok(Self { writer, readers: readers::Readers::new(path), turns: Arc::default(), appended, _watch: watch })
     }
 
-    /// Looks for damage before a log is used: in all of its structure, or where it begins if it is large.
+    /// Looks for damage before a log is used: in all that it holds, or where it begins if it is large.
     ///
     /// Damage that this does not find is found by the read that meets it.
     ///
@@ -103,7 +107,11 @@ impl SqliteBus {
         let said: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .map_err(|error| failure::database_error(error, path))?;
-        if said == "ok" { Ok(()) } else { Err(Error::Corrupt { path: path.to_owned(), source: None }) }
+        if said != "ok" {
+            return Err(Error::Corrupt { path: path.to_owned(), source: None });
+        }
+        let content = blocks::check(&connection).and_then(|()| groups::list(&connection).map(drop));
+        content.map_err(|failure| failure.into_error(path))
     }
 
     async fn set_offset(
@@ -143,7 +151,7 @@ impl Bus for SqliteBus {
         log::validate(topic, &records)?;
         let bytes = records.iter().map(Record::size).sum();
         let (topic, turns) = (topic.to_owned(), Arc::clone(&self.turns));
-        self.writer.run(Durability::Disk, bytes, move |batch| log::append(batch, &topic, records, &turns)).await
+        self.writer.run(Durability::Disk, bytes, move |batch| log::append(batch, &topic, &records, &turns)).await
     }
 
     async fn fetch(

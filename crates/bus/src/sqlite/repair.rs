@@ -8,20 +8,21 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::{
-    checksum::{Checksum, Place},
+    checksum,
     failure::Failure,
-    headers, log,
+    frame::Place,
+    groups, headers, rows,
     salvage::{Pages, Row, Value},
     schema,
     watch::with_suffix,
 };
 use crate::{Error, Record};
 
-/// How many records go into one transaction of the new log.
-const RECORDS_AT_ONCE: u64 = 10_000;
+/// Of how many pages the records go into one transaction of the new log.
+const PAGES_AT_ONCE: u32 = 1000;
 /// An end offset beyond is damage.
 const MAX_OFFSET: i64 = 1 << 53;
 
@@ -72,12 +73,14 @@ pub fn repair(path: &Path) -> Result<Repair, Error> {
     let fresh = PathBuf::from(with_suffix(path, ".repaired"));
     remove(&fresh).map_err(open_error)?;
     let mut connection = schema::open_for_writing(&fresh)?;
+    connection.execute_batch(rows::TABLE).map_err(|error| Failure::Database(error).into_error(&fresh))?;
     let refused = |failure: Failure| failure.into_error(&fresh);
     let found = read_all(&pages, &mut connection).map_err(|failure| match failure {
         Stopped::Reading(error) => open_error(error),
         Stopped::Writing(error) => refused(Failure::Database(error)),
     })?;
     let mut repair = settle(&mut connection, &found).map_err(|error| refused(Failure::Database(error)))?;
+    rows::into_blocks(&mut connection).map_err(refused)?;
     connection
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         .map_err(|error| refused(Failure::Database(error)))?;
@@ -113,7 +116,7 @@ struct Found {
     /// By topic and partition.
     partitions: BTreeMap<(i64, u32), Extent>,
     /// Next offset by group, topic and partition.
-    groups: BTreeMap<(String, i64, u32), i64>,
+    groups: BTreeMap<(String, i64, u32), u64>,
     /// Group, topic, partition, first and next offset.
     losses: BTreeSet<(String, i64, u32, i64, i64)>,
 }
@@ -134,11 +137,18 @@ fn read_all(pages: &Pages, connection: &mut Connection) -> Result<Found, Stopped
         let transaction = connection.transaction()?;
         {
             // The same record may stand in several pages, of which all but one are free by now.
-            let mut insert = transaction.prepare(&log::INSERT.replacen("INSERT", "INSERT OR IGNORE", 1))?;
-            let mut inserted = 0;
-            while number <= pages.count() && inserted < RECORDS_AT_ONCE {
+            let mut insert = transaction.prepare(rows::INSERT)?;
+            for _ in 0..PAGES_AT_ONCE {
+                if number > pages.count() {
+                    break;
+                }
+                for (place, record) in pages.records(number)? {
+                    if place.offset < MAX_OFFSET.unsigned_abs() {
+                        rows::insert(&mut insert, place, &record)?;
+                    }
+                }
                 for row in pages.rows(number)? {
-                    inserted += take(&mut found, &mut insert, row)?;
+                    take(&mut found, &mut insert, row)?;
                 }
                 number += 1;
             }
@@ -148,9 +158,9 @@ fn read_all(pages: &Pages, connection: &mut Connection) -> Result<Found, Stopped
     Ok(found)
 }
 
-/// Takes a row for what its shape says; answers how many records were inserted.
-fn take(found: &mut Found, insert: &mut Statement<'_>, row: Row) -> Result<u64, rusqlite::Error> {
-    use Value::{Integer, Null, Text};
+/// Takes a row for what its shape says.
+fn take(found: &mut Found, insert: &mut Statement<'_>, row: Row) -> Result<(), rusqlite::Error> {
+    use Value::{Blob, Integer, Null, Text};
     let limit = |value: &Value| match value {
         Integer(limit) => Some(*limit),
         _ => None,
@@ -180,10 +190,16 @@ fn take(found: &mut Found, insert: &mut Statement<'_>, row: Row) -> Result<u64, 
                 }
             }
         }
-        (None, [Text(group), Integer(topic), Integer(partition), Integer(next)]) => {
-            if let (Some(group), Some(partition)) = (text(group), number(*partition)) {
-                let known = found.groups.entry((group, *topic, partition)).or_default();
-                *known = (*known).max(*next);
+        // In the first version, offsets of groups had no checksum.
+        (None, [Text(group), Integer(topic), Integer(partition), Integer(next), checksum @ ..])
+            if checksum.is_empty() || matches!(checksum, [Blob(_)]) =>
+        {
+            if let (Some(group), Some(partition), Ok(next)) = (text(group), number(*partition), u64::try_from(*next)) {
+                let expected = checksum::of_group(&group, *topic, partition, next);
+                if checksum.iter().all(|stored| *stored == Blob(expected.to_vec())) {
+                    let known = found.groups.entry((group, *topic, partition)).or_default();
+                    *known = (*known).max(next);
+                }
             }
         }
         (None, [Text(group), Integer(topic), Integer(partition), Integer(from), Integer(to)]) => {
@@ -193,15 +209,15 @@ fn take(found: &mut Found, insert: &mut Statement<'_>, row: Row) -> Result<u64, 
         }
         (None, _) => {
             if let Some((place, record)) = record(row.values) {
-                return log::insert_record(insert, place, &record).map(|count| count as u64);
+                rows::insert(insert, place, &record)?;
             }
         }
         (Some(_), _) => {}
     }
-    Ok(0)
+    Ok(())
 }
 
-/// Makes a record of a row that is one and is whole.
+/// Makes a record of a row that is one, of a log of the first version, and is whole.
 fn record(values: Vec<Value>) -> Option<(Place, Record)> {
     use Value::{Blob, Integer, Null};
     let mut values = values.into_iter();
@@ -229,7 +245,7 @@ fn record(values: Vec<Value>) -> Option<(Place, Record)> {
     let is_whole = values.next().is_none()
         && offset < MAX_OFFSET
         && u64::try_from(bytes) == Ok(record.size() as u64)
-        && Checksum::of(place, &record, &packed).agrees_with(stored);
+        && rows::is_whole(place, &record, &packed, stored);
     is_whole.then_some((place, record))
 }
 
@@ -269,11 +285,17 @@ fn settle(connection: &mut Connection, found: &Found) -> Result<Repair, rusqlite
     repair.records = transaction.query_row("SELECT COUNT(*) FROM records", [], |row| row.get(0))?;
     for ((group, topic, partition), next) in &found.groups {
         // A group beyond the end would never read again what comes.
-        repair.groups += transaction.execute(
-            "INSERT INTO group_offsets SELECT ?1, topic_id, partition, MAX(0, MIN(?4, end_offset))
-             FROM partitions WHERE topic_id = ?2 AND partition = ?3",
-            (group, topic, partition, next),
-        )?;
+        let end: Option<u64> = transaction
+            .query_row(
+                "SELECT end_offset FROM partitions WHERE topic_id = ?1 AND partition = ?2",
+                (topic, partition),
+                |row| row.get(0),
+            )
+            .optional()?;
+        if let Some(end) = end {
+            groups::put(&transaction, group, *topic, *partition, end.min(*next))?;
+            repair.groups += 1;
+        }
     }
     for (group, topic, partition, from, to) in &found.losses {
         transaction.execute(

@@ -6,13 +6,16 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{
     failure::{Failure, database_error},
+    groups, rows,
     salvage::PAGE_BYTES,
 };
 use crate::Error;
 
 /// Marks the file as an event log (`SFbu`), so that another `SQLite` file given by mistake is refused.
 const APPLICATION_ID: i64 = 0x5346_6275;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The version whose logs are brought up to date when they are opened.
+const VERSION_OF_ROWS: i64 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CACHED_STATEMENTS: usize = 32;
 /// How much the WAL gathers before it is written to the file: seldom enough that a busy writer does not wait for it all
@@ -23,8 +26,9 @@ const MAX_WAL_BYTES: i64 = 64 * 1024 * 1024;
 /// Room for the pages of a large transaction, so that none is written twice.
 const WRITER_CACHE_KIBIBYTES: i64 = 16 * 1024;
 
-/// Records come first by place, so that a batch read is one range scan. The small columns stand before the large ones:
-/// retention reads them without touching the pages of the values.
+/// Blocks of records come by place, so that a batch read is one range scan; by their last record, so that the scan
+/// begins with the block that holds the record asked for. The small columns stand before the large one: retention reads
+/// them without touching the pages of the records.
 const TABLES: &str = "
     CREATE TABLE topics (
         id INTEGER PRIMARY KEY,
@@ -40,28 +44,30 @@ const TABLES: &str = "
         bytes INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (topic_id, partition)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE records (
-        topic_id INTEGER NOT NULL,
-        partition INTEGER NOT NULL,
-        offset INTEGER NOT NULL,
-        timestamp INTEGER NOT NULL,
-        bytes INTEGER NOT NULL,
-        key BLOB,
-        headers BLOB NOT NULL,
-        value BLOB NOT NULL,
-        checksum INTEGER,
-        PRIMARY KEY (topic_id, partition, offset)
-    ) STRICT, WITHOUT ROWID;
     CREATE TABLE group_offsets (
         group_name TEXT NOT NULL,
         topic_id INTEGER NOT NULL REFERENCES topics (id),
         partition INTEGER NOT NULL,
         next_offset INTEGER NOT NULL,
+        checksum BLOB,
         PRIMARY KEY (group_name, topic_id, partition)
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What later versions added and earlier ones do not mind.
+const BLOCKS: &str = "
+    CREATE TABLE blocks (
+        topic_id INTEGER NOT NULL,
+        partition INTEGER NOT NULL,
+        last_offset INTEGER NOT NULL,
+        records INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        newest INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (topic_id, partition, last_offset)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What the first logs of the first version lack.
 const LOSSES: &str = "
     CREATE TABLE IF NOT EXISTS group_losses (
         group_name TEXT NOT NULL,
@@ -108,7 +114,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     if !fresh && application != APPLICATION_ID {
         return Err(Failure::Refused(Error::Corrupt { path: path.to_owned(), source: None }));
     }
-    if !fresh && version != VERSION {
+    if !fresh && version != VERSION && version != VERSION_OF_ROWS {
         return Err(Failure::Refused(Error::Schema { path: path.to_owned(), found: version, known: VERSION }));
     }
     if fresh {
@@ -122,16 +128,40 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
     if fresh {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(BLOCKS)?;
+        transaction.execute_batch(LOSSES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }
-    connection.execute_batch(LOSSES)?;
-    if connection.prepare("SELECT checksum FROM records").is_err() {
-        connection.execute_batch("ALTER TABLE records ADD COLUMN checksum INTEGER")?;
-    }
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIBIBYTES)?;
+    if !fresh && version == VERSION_OF_ROWS {
+        begin_update(connection)?;
+    }
+    if has_rows(connection)? {
+        rows::into_blocks(connection)?;
+    }
     Ok(())
+}
+
+/// Gives a log of the first version the tables of this one; what is left of the update is to turn rows into blocks.
+fn begin_update(connection: &mut Connection) -> Result<(), Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(BLOCKS)?;
+    transaction.execute_batch(LOSSES)?;
+    if transaction.prepare("SELECT checksum FROM records").is_err() {
+        transaction.execute_batch("ALTER TABLE records ADD COLUMN checksum INTEGER")?;
+    }
+    transaction.execute_batch("ALTER TABLE group_offsets ADD COLUMN checksum BLOB")?;
+    groups::add_checksums(&transaction)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Whether the log has records with a row each, or did when an update of it was cut short.
+fn has_rows(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'records')", [], |row| row.get(0))
 }

@@ -35,7 +35,7 @@ impl Writer {
 
     /// Runs the work in a transaction and answers once that is as durable as asked for.
     ///
-    /// Work that is refused must not have written; the others in its transaction are kept. `bytes` is what it will
+    /// Work that is refused, or finds damage, must not have written; the others in its transaction are kept. `bytes` is what it will
     /// write.
     pub(super) async fn run<T, W>(&self, durability: Durability, bytes: usize, work: W) -> Result<T, Error>
     where
@@ -74,6 +74,7 @@ pub(super) enum Durability {
 /// The transaction that a piece of work belongs to.
 pub(super) struct Batch<'a> {
     connection: &'a Connection,
+    path: &'a Path,
     ledger: Ledger,
 }
 
@@ -84,7 +85,7 @@ impl Batch<'_> {
     }
 
     /// Returns the connection once the tables say all that was appended so far.
-    pub(super) fn tables(&mut self) -> Result<&Connection, rusqlite::Error> {
+    pub(super) fn tables(&mut self) -> Result<&Connection, Failure> {
         self.ledger.write_back(self.connection)?;
         Ok(self.connection)
     }
@@ -127,8 +128,9 @@ where
         };
         self.outcome = match work(batch) {
             Ok(value) => Ok(value),
-            Err(Failure::Refused(error)) => Err(error),
-            Err(failure) => return Err(failure),
+            Err(failure @ Failure::Database(_)) => return Err(failure),
+            // The others in the transaction need not suffer.
+            Err(failure) => Err(failure.into_error(batch.path)),
         };
         Ok(())
     }
@@ -157,7 +159,7 @@ fn write_until_closed(
             bytes += job.bytes();
             jobs.push(job);
         }
-        let outcome = match write(&mut connection, &mut jobs, &mut durability) {
+        let outcome = match write(&mut connection, path, &mut jobs, &mut durability) {
             Ok(appended) => {
                 if let Some(count) = appended {
                     appends.announce(count);
@@ -175,6 +177,7 @@ fn write_until_closed(
 /// Writes all jobs in one transaction and answers the number of records ever appended, if the transaction raised it.
 fn write(
     connection: &mut Connection,
+    path: &Path,
     jobs: &mut [Box<dyn Job>],
     durability: &mut Durability,
 ) -> Result<Option<u64>, Failure> {
@@ -187,7 +190,7 @@ fn write(
         *durability = needed;
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut batch = Batch { connection: &transaction, ledger: Ledger::default() };
+    let mut batch = Batch { connection: &transaction, path, ledger: Ledger::default() };
     for job in jobs {
         job.run(&mut batch)?;
     }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use streamforge_bus::{Bus, Error, SqliteBus, TopicConfig};
+use streamforge_bus::{Bus, Error, Record, SqliteBus, TopicConfig, repair};
 
 use crate::{read_topic, record};
 
@@ -107,4 +107,111 @@ fn missing_folder_is_named() {
     let error = SqliteBus::open(&path).err().unwrap();
     assert!(matches!(error, Error::Open { .. }), "{error:?}");
     assert_names(&error, &path);
+}
+
+/// Writes a log as the first version did, with a row for each of 25,000 records.
+fn log_of_rows(folder: &tempfile::TempDir) -> PathBuf {
+    let path = folder.path().join("bus.db");
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(
+        "PRAGMA page_size = 8192; PRAGMA journal_mode = wal;
+         PRAGMA application_id = 1397121653; PRAGMA user_version = 1;
+         CREATE TABLE topics (
+             id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, retention_ms INTEGER, retention_bytes INTEGER
+         ) STRICT;
+         CREATE TABLE partitions (
+             topic_id INTEGER NOT NULL REFERENCES topics (id), partition INTEGER NOT NULL,
+             start_offset INTEGER NOT NULL DEFAULT 0, end_offset INTEGER NOT NULL DEFAULT 0,
+             bytes INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (topic_id, partition)
+         ) STRICT, WITHOUT ROWID;
+         CREATE TABLE records (
+             topic_id INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+             timestamp INTEGER NOT NULL, bytes INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL,
+             value BLOB NOT NULL, PRIMARY KEY (topic_id, partition, offset)
+         ) STRICT, WITHOUT ROWID;
+         CREATE TABLE group_offsets (
+             group_name TEXT NOT NULL, topic_id INTEGER NOT NULL REFERENCES topics (id),
+             partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+             PRIMARY KEY (group_name, topic_id, partition)
+         ) STRICT, WITHOUT ROWID;
+         INSERT INTO topics VALUES (1, 't', NULL, NULL);
+         INSERT INTO partitions VALUES (1, 0, 0, 15000, 75000), (1, 1, 5, 10005, 50000);
+         INSERT INTO group_offsets VALUES ('g', 1, 0, 123);
+         WITH RECURSIVE numbers (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < 24999)
+         INSERT INTO records SELECT 1, number >= 15000, number - (number >= 15000) * 14995, number, 5, NULL, x'',
+             CAST(format('%05d', number) AS BLOB) FROM numbers;",
+    )
+    .unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log_of_rows(&folder);
+    for round in 0..2 {
+        let bus = SqliteBus::open(&path).unwrap();
+        assert_eq!(bus.committed("g", "t").await.unwrap(), [Some(123), None]);
+        assert_eq!(bus.end_offsets("t").await.unwrap(), [15_000 + round, 10_005]);
+        for (partition, start, first) in [(0, 0, 0), (1, 5, 15_000)] {
+            let held = bus.fetch("t", partition, start, 10_000, usize::MAX).await.unwrap();
+            assert_eq!(held.len(), 10_000);
+            for (stored, number) in held.iter().zip(first..) {
+                assert_eq!(stored.record.value, format!("{number:05}").into_bytes());
+                assert_eq!(
+                    (stored.offset, stored.record.timestamp),
+                    (start + u64::try_from(number - first).unwrap(), number)
+                );
+            }
+        }
+        assert!(matches!(bus.fetch("t", 1, 4, 1, 1).await, Err(Error::RecordsGone { resume: 5, .. })));
+        assert_eq!(bus.publish("t", Record::default()).await.unwrap(), (0, 15_000 + round));
+    }
+    SqliteBus::check(&path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_in_a_log_of_the_first_version_gets_no_new_checksum() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log_of_rows(&folder);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(
+        "ALTER TABLE records ADD COLUMN checksum INTEGER;
+         UPDATE records SET checksum = 1 WHERE partition = 1 AND offset = 9000;",
+    )
+    .unwrap();
+    drop(file);
+    let error = SqliteBus::open(&path).err().unwrap();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    let report = repair(&path).unwrap();
+    assert_eq!((report.records, report.groups), (24_999, 1));
+    let gone: Vec<_> = report.gone.iter().map(|gone| (gone.partition, gone.from, gone.to)).collect();
+    assert_eq!(gone, [(1, 9000, 9001)]);
+    let bus = SqliteBus::open(&path).unwrap();
+    assert_eq!(bus.committed("g", "t").await.unwrap(), [Some(123), None]);
+    assert_eq!(bus.fetch("t", 1, 9001, 1, 1).await.unwrap()[0].record.value, b"23996");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_damage_has_moved_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled_log(&folder).await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    // A single bit: no page says anything about it.
+    assert_eq!(file.execute("UPDATE group_offsets SET next_offset = 123 | 256", []).unwrap(), 1);
+    drop(file);
+    assert!(matches!(SqliteBus::check(&path), Err(Error::Corrupt { .. })));
+    let bus = SqliteBus::open(&path).unwrap();
+    for told in [bus.committed("g", "t").await.map(drop), bus.commit("g", "t", 0, 400).await] {
+        let error = told.unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        assert_names(&error, &path);
+    }
+    // Those who have nothing to do with it go on.
+    bus.publish("t", record("next")).await.unwrap();
+    drop(bus);
+    let report = repair(&path).unwrap();
+    assert_eq!((report.records, report.groups), (501, 0));
+    // What the group has done comes again rather than being passed over.
+    assert_eq!(SqliteBus::open(&path).unwrap().committed("g", "t").await.unwrap(), [None]);
 }

@@ -6,6 +6,7 @@
 //! # Source
 //! <https://sqlite.org/fileformat2.html>
 
+mod frames;
 mod pages;
 mod rows;
 mod wal;
@@ -16,3 +17,7 @@ pub(super) use wal::is_damaged as is_wal_damaged;
 
 /// Bytes of a page; every log has been created with this size.
 pub(super) const PAGE_BYTES: usize = 8192;
+/// The most of a row that lies in a page of the table itself; what is longer goes on in pages of its own.
+pub(super) const MAX_LOCAL_BYTES: usize = (PAGE_BYTES - 12) * 64 / 255 - 23;
+/// What such a page holds beside the number of the next one.
+pub(super) const OVERFLOW_BYTES: usize = PAGE_BYTES - 4;

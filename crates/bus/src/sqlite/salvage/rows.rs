@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::{PAGE_BYTES, Pages};
+use super::{MAX_LOCAL_BYTES, OVERFLOW_BYTES, PAGE_BYTES, Pages};
 
 const INDEX_INTERIOR: u8 = 2;
 const INDEX_LEAF: u8 = 10;
@@ -37,64 +37,80 @@ impl Pages {
     /// Reads the rows of a page, none if it holds no rows; a row that cannot be read is left out.
     pub(in crate::sqlite) fn rows(&self, number: u32) -> io::Result<Vec<Row>> {
         let page = self.read(number)?;
-        let start = if number == 1 { FILE_HEADER_BYTES } else { 0 };
-        let kind = page[start];
-        if ![INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF].contains(&kind) {
-            return Ok(Vec::new());
-        }
-        let cells = usize::from(u16::from_be_bytes([page[start + 3], page[start + 4]]));
-        let pointers = start + if kind == INDEX_INTERIOR { 12 } else { 8 };
+        let (kind, cells) = cells(&page, number);
         let mut rows = Vec::new();
-        for pointer in page[pointers..].chunks_exact(2).take(cells) {
-            let place = usize::from(u16::from_be_bytes([pointer[0], pointer[1]]));
-            rows.extend(self.row(kind, page.get(place..).unwrap_or_default())?);
+        for mut cell in cells {
+            if let Some((length, rowid)) = begin(kind, &mut cell)
+                && let Some(payload) = self.payload(kind, length, cell)?
+            {
+                rows.extend(values(&payload).map(|values| Row { rowid, values }));
+            }
         }
         Ok(rows)
     }
 
-    fn row(&self, kind: u8, mut cell: &[u8]) -> io::Result<Option<Row>> {
-        if kind == INDEX_INTERIOR {
-            // The number of the page to the left.
-            cell = cell.get(4..).unwrap_or_default();
-        }
-        let Some(length) = varint(&mut cell).and_then(|length| usize::try_from(length).ok()) else {
-            return Ok(None);
-        };
-        let rowid = if kind == TABLE_LEAF { varint(&mut cell) } else { None };
-        let Some(payload) = self.payload(kind, length, cell)? else {
-            return Ok(None);
-        };
-        Ok(values(&payload).map(|values| Row { rowid, values }))
-    }
-
     /// Gathers a payload from its cell and, if it is long, from a chain of pages.
     fn payload(&self, kind: u8, length: usize, cell: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let most = if kind == TABLE_LEAF { PAGE_BYTES - 35 } else { (PAGE_BYTES - 12) * 64 / 255 - 23 };
-        let least = (PAGE_BYTES - 12) * 32 / 255 - 23;
-        if length > MAX_PAYLOAD_BYTES {
-            return Ok(None);
-        }
-        if length <= most {
-            return Ok(cell.get(..length).map(<[u8]>::to_vec));
-        }
-        let fitting = least + (length - least) % (PAGE_BYTES - 4);
-        let local = if fitting <= most { fitting } else { least };
-        let (Some(begin), Some(next)) = (cell.get(..local), cell.get(local..local + 4)) else {
+        let Some((begin, mut next)) = local(kind, length, cell) else {
             return Ok(None);
         };
         let mut payload = begin.to_vec();
-        let mut next = u32::from_be_bytes([next[0], next[1], next[2], next[3]]);
         while payload.len() < length {
             if next == 0 || next > self.count() {
                 return Ok(None);
             }
             let page = self.read(next)?;
-            next = u32::from_be_bytes([page[0], page[1], page[2], page[3]]);
-            let wanted = (length - payload.len()).min(PAGE_BYTES - 4);
+            next = next_page(&page);
+            let wanted = (length - payload.len()).min(OVERFLOW_BYTES);
             payload.extend_from_slice(&page[4..4 + wanted]);
         }
         Ok(Some(payload))
     }
+}
+
+/// The cells of a page, each from its beginning to the end of the page; none if it holds no rows.
+pub(super) fn cells(page: &[u8], number: u32) -> (u8, Vec<&[u8]>) {
+    let start = if number == 1 { FILE_HEADER_BYTES } else { 0 };
+    let kind = page[start];
+    if ![INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF].contains(&kind) {
+        return (kind, Vec::new());
+    }
+    let count = usize::from(u16::from_be_bytes([page[start + 3], page[start + 4]]));
+    let pointers = start + if kind == INDEX_INTERIOR { 12 } else { 8 };
+    let places = page[pointers..].chunks_exact(2).take(count);
+    let cells = places.map(|place| {
+        let place = usize::from(u16::from_be_bytes([place[0], place[1]]));
+        page.get(place..).unwrap_or_default()
+    });
+    (kind, cells.collect())
+}
+
+/// Takes length and number off a cell, so that its payload is left.
+pub(super) fn begin(kind: u8, cell: &mut &[u8]) -> Option<(usize, Option<i64>)> {
+    if kind == INDEX_INTERIOR {
+        // The number of the page to the left.
+        *cell = cell.get(4..)?;
+    }
+    let length = usize::try_from(varint(cell)?).ok().filter(|length| *length <= MAX_PAYLOAD_BYTES)?;
+    let rowid = if kind == TABLE_LEAF { Some(varint(cell)?) } else { None };
+    Some((length, rowid))
+}
+
+/// What of a payload lies in the page of its cell, and the number of the page where it goes on; 0 if nowhere.
+pub(super) fn local(kind: u8, length: usize, cell: &[u8]) -> Option<(&[u8], u32)> {
+    let most = if kind == TABLE_LEAF { PAGE_BYTES - 35 } else { MAX_LOCAL_BYTES };
+    let least = (PAGE_BYTES - 12) * 32 / 255 - 23;
+    if length <= most {
+        return Some((cell.get(..length)?, 0));
+    }
+    let fitting = least + (length - least) % OVERFLOW_BYTES;
+    let local = if fitting <= most { fitting } else { least };
+    Some((cell.get(..local)?, next_page(cell.get(local..local + 4)?)))
+}
+
+/// The number of the page that follows in a chain.
+pub(super) fn next_page(page: &[u8]) -> u32 {
+    page.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 /// Reads the values of a row; `None` if they do not fill it exactly.
