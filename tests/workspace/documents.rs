@@ -14,7 +14,7 @@ use queue_manager::{ApiService, QueueManager};
 use serde_json::json;
 use streamforge_events::{Envelope, Event, EventType};
 use streamforge_function::{Function, METRICS, Setting, VARIABLES, job, test_util::TestIngress};
-use streamforge_local::cli::Cli;
+use streamforge_local::{cli::Cli, metrics::RECORDS_LOST};
 
 use crate::{assert_none, markdown::coded_rows, text};
 
@@ -43,9 +43,10 @@ async fn every_metric_is_explained() {
         let row = format!("| `{}` | {} | {} |", metric.name, or_dash(&labels.join(", ")), metric.description);
         (metric.name.to_owned(), row)
     });
-    let own =
+    let functions =
         [metrics_of_the_dummy().await, metrics_of_the_connector().await, metrics_of_the_predictor().await].concat();
-    let own = own.into_iter().map(|name| (name.clone(), format!("| `{name}` |")));
+    let own = functions.into_iter().chain([RECORDS_LOST.to_owned()]);
+    let own = own.map(|name| (name.clone(), format!("| `{name}` |")));
     assert_none(&differences("docs/metrics.md", &host.chain(own).collect::<Vec<_>>()));
 }
 

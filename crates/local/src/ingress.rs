@@ -19,7 +19,7 @@ use streamforge_bus::Bus;
 use streamforge_function::body;
 use tracing::{debug, warn};
 
-use crate::{manifest::Broker, message::Message};
+use crate::{manifest::Broker, message::Message, metrics};
 
 /// Bytes kept of a request: a record's limit and what base64 adds to it in structured mode.
 const KEPT_BYTES: usize = 2 << 20;
@@ -29,14 +29,15 @@ struct Ingress {
     topics: HashMap<String, String>,
 }
 
-/// Serves the Brokers' URLs, and `/healthz` and `/readyz`.
+/// Serves the Brokers' URLs, and `/healthz`, `/readyz` and `/metrics`.
 pub fn router(bus: Arc<dyn Bus>, brokers: &[Broker]) -> Router {
     let topics = brokers.iter().map(|broker| (format!("/{}", broker.name), broker.topic.clone())).collect();
     Router::new()
         .route("/healthz", get(StatusCode::OK))
         .route("/readyz", get(StatusCode::OK))
         .fallback(accept)
-        .with_state(Arc::new(Ingress { bus, topics }))
+        .with_state(Arc::new(Ingress { bus: Arc::clone(&bus), topics }))
+        .merge(metrics::router(bus))
 }
 
 async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> StatusCode {

@@ -10,6 +10,7 @@ pub mod functions;
 pub mod ingress;
 pub mod manifest;
 pub mod message;
+pub mod metrics;
 pub mod platform;
 pub mod scaler;
 pub mod supervisor;
