@@ -1,9 +1,11 @@
 //! Pearson correlation of every pair of symbols over the returns that both have.
 
 use crate::{
-    aligned::Aligned,
+    aligned::{Aligned, Row},
+    edges::edges,
     moments::{Side, by_sums, by_values},
-    product::{Products, Shape},
+    parameters::EdgeRule,
+    product::{Lanes, Products, STRIP},
     returns::Returns,
 };
 
@@ -25,12 +27,6 @@ pub struct Pair {
 
 /// Correlates every pair of symbols over the returns that both have.
 ///
-/// The returns stand on one axis of time, less their mean and zero where there is none. The sums of
-/// products of all pairs are then one symmetric matrix product. What a symbol sums up to where another
-/// has returns is the product of its values, and of their squares, with the other's mask of ones and
-/// zeros; that is computed for symbols with gaps alone. Means are those of the common returns of the
-/// pair, as in `numpy.corrcoef` of the same rows.
-///
 /// A pair with fewer than `minimum_observations` common returns, or with a constant side, has no
 /// correlation and is left out.
 ///
@@ -38,81 +34,77 @@ pub struct Pair {
 /// At most one [`Pair`] for each `first < second`, ascending by (`first`, `second`).
 #[must_use]
 pub fn correlations(symbols: &[Returns], minimum_observations: usize) -> Vec<Pair> {
-    let minimum = minimum_observations.max(2);
-    let market = Market::new(symbols);
-    let mut pairs = Vec::with_capacity(symbols.len() * symbols.len().saturating_sub(1) / 2);
-    for first in 0..symbols.len() {
-        if market.lengths[first].is_some() {
-            market.correlate(first, minimum, &mut pairs);
-        }
-    }
-    pairs
+    edges(symbols, EdgeRule { threshold: 0.0, k: 0, minimum_observations })
 }
 
-/// The sums from which correlations follow.
-struct Market<'a> {
+/// The correlations of all pairs of symbols.
+///
+/// The returns stand on one axis of time, less their mean and zero where there is none. The sums of
+/// products of all pairs are then one symmetric matrix product. What a symbol sums up to where another
+/// has returns follows from the times at which the other has some or has none, whichever are fewer; it
+/// is computed for symbols with gaps alone. Means are those of the common returns of the pair, as in
+/// `numpy.corrcoef` of the same rows.
+pub(crate) struct Correlations<'a> {
     symbols: &'a [Returns],
     aligned: Aligned<'a>,
-    /// One by the length of each symbol's vector of deviations; nothing for constant symbols.
-    lengths: Vec<Option<f64>>,
-    /// Of the values of each pair.
-    products: Products,
-    /// Of the values of each symbol, where a symbol with gaps has one.
-    values: Products,
-    /// Of the squares of these values.
-    squares: Products,
+    /// Correlations of all pairs; not a number where there is none.
+    pairs: Products,
 }
 
-impl<'a> Market<'a> {
-    fn new(symbols: &'a [Returns]) -> Self {
+impl<'a> Correlations<'a> {
+    pub(crate) fn new(symbols: &'a [Returns], minimum_observations: usize) -> Self {
         let aligned = Aligned::new(symbols);
-        let (all, gapped) = (symbols.len(), aligned.gapped.len());
-        let mut products = Products::zeros(Shape::Triangle, all, all);
-        let mut values = Products::zeros(Shape::Rectangle, all, gapped);
-        let mut squares = values.clone();
+        let mut pairs = Products::zeros(symbols.len());
+        let mut fewer = vec![vec![[[0.0; STRIP]; 2]; aligned.gapped.len()]; symbols.len().div_ceil(STRIP)];
         for from in (0..aligned.depth).step_by(SLAB) {
-            let to = aligned.depth.min(from + SLAB);
-            let panel = aligned.values(from, to);
-            products.add(&panel, &panel);
-            if gapped > 0 {
-                let masks = aligned.masks(from, to);
-                values.add(&panel, &masks);
-                squares.add(&panel.squared(), &masks);
-            }
+            let panel = aligned.values(from, aligned.depth.min(from + SLAB));
+            pairs.add(&panel, &panel);
+            aligned.add_fewer(from, &panel, &mut fewer);
         }
-        let length = |symbol: usize| {
-            let squares = products.get(symbol, symbol);
-            let side = Side { sum: 0.0, squares, scale: squares };
-            side.deviations(symbols[symbol].values.len()).map(|deviations| 1.0 / deviations.sqrt())
-        };
-        let lengths = (0..all).map(length).collect();
-        Self { symbols, aligned, lengths, products, values, squares }
+        let lengths: Vec<f64> = aligned.rows.iter().map(Row::length).collect();
+        let correlate = Correlate { symbols, aligned: &aligned, lengths, fewer, minimum: minimum_observations.max(2) };
+        pairs.replace(symbols.len(), |first, second, products| {
+            correlate.pair(first, second, products).unwrap_or(f64::NAN)
+        });
+        Self { symbols, aligned, pairs }
     }
 
-    /// Adds the pairs of a symbol with those behind it.
-    fn correlate(&self, first: usize, minimum: usize, pairs: &mut Vec<Pair>) {
-        let has_gaps = self.aligned.rows[first].gaps.is_some();
-        let Some(length) = self.lengths[first] else { return };
-        for second in first + 1..self.symbols.len() {
-            let Some(other) = self.lengths[second] else { continue };
-            let observations = self.aligned.common(first, second);
-            if observations < minimum {
-                continue;
-            }
-            let correlation = if has_gaps || self.aligned.rows[second].gaps.is_some() {
-                let Some(correlation) = self.with_gaps(first, second, observations) else { continue };
-                correlation
-            } else {
-                (self.products.get(first, second) * length * other).clamp(-1.0, 1.0)
-            };
-            pairs.push(Pair { first, second, correlation, observations });
-        }
+    /// Returns the correlation of one symbol with each; it is not a number with itself and where there is none.
+    pub(crate) fn row(&self, symbol: usize) -> Vec<f64> {
+        let mut row: Vec<f64> = self.pairs.row(symbol).take(self.symbols.len()).collect();
+        row[symbol] = f64::NAN;
+        row
     }
 
-    /// Correlates a pair of which at least one side has gaps.
-    fn with_gaps(&self, first: usize, second: usize, observations: usize) -> Option<f64> {
-        let (here, there) = (self.side(first, second), self.side(second, first));
-        by_sums(observations, here, there, self.products.get(first, second)).or_else(|| {
+    /// Returns a pair that has this correlation.
+    pub(crate) fn pair(&self, first: usize, second: usize, correlation: f64) -> Pair {
+        Pair { first, second, correlation, observations: self.aligned.common(first, second) }
+    }
+}
+
+/// What the correlation of a pair follows from, beside its sum of products.
+struct Correlate<'a> {
+    symbols: &'a [Returns],
+    aligned: &'a Aligned<'a>,
+    /// One by the length of each symbol's vector of deviations; not a number for constant symbols.
+    lengths: Vec<f64>,
+    /// For each strip of symbols, its sums at the fewer times of each symbol with gaps.
+    fewer: Vec<Vec<[Lanes; 2]>>,
+    minimum: usize,
+}
+
+impl Correlate<'_> {
+    fn pair(&self, first: usize, second: usize, products: f64) -> Option<f64> {
+        let length = self.lengths[first] * self.lengths[second];
+        let observations = self.aligned.common(first, second);
+        if length.is_nan() || observations < self.minimum {
+            return None;
+        }
+        let rows = &self.aligned.rows;
+        if rows[first].gaps.is_none() && rows[second].gaps.is_none() {
+            return Some((products * length).clamp(-1.0, 1.0));
+        }
+        by_sums(observations, self.side(first, second), self.side(second, first), products).or_else(|| {
             let (here, there) = common(&self.symbols[first], &self.symbols[second]);
             by_values(here, there)
         })
@@ -120,11 +112,12 @@ impl<'a> Market<'a> {
 
     /// The sums of one symbol where another has values; its mean is zero where it has them all.
     fn side(&self, symbol: usize, other: usize) -> Side {
-        let (sum, squares) = match &self.aligned.rows[other].gaps {
-            Some(gaps) => (self.values.get(symbol, gaps.number), self.squares.get(symbol, gaps.number)),
-            None => (0.0, self.products.get(symbol, symbol)),
+        let row = &self.aligned.rows[symbol];
+        let Some(gaps) = &self.aligned.rows[other].gaps else {
+            return Side { sum: 0.0, squares: row.squares, scale: row.squares };
         };
-        Side { sum, squares, scale: squares }
+        let [sums, squares] = &self.fewer[symbol / STRIP][gaps.number];
+        gaps.side(row, sums[symbol % STRIP], squares[symbol % STRIP])
     }
 }
 
@@ -241,6 +234,25 @@ mod tests {
         assert_close(&correlations(&[], 2), &[]);
         assert_close(&correlations(&[row(&[1.0, 2.0])], 2), &[]);
         assert_close(&correlations(&[row(&[]), row(&[])], 0), &[]);
+    }
+
+    #[test]
+    fn series_longer_than_a_slab_are_whole() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let moves: Vec<f64> = (0..2 * SLAB + 5).map(|_| random.f64() - 0.5).collect();
+        // Of the third symbol most is absent, of the second a little.
+        let symbols = [1.0, 0.98, 0.2].map(|part| {
+            let there = (0..).zip(&moves).filter(|_| random.f64() < part).collect::<Vec<_>>();
+            let (open_times, values) = there.into_iter().map(|(time, step)| (time, step + random.f64() - 0.5)).unzip();
+            Returns { open_times, values }
+        });
+        let expected: Vec<_> = [(0, 1), (0, 2), (1, 2)]
+            .map(|(first, second)| {
+                let (correlation, observations) = naive(&symbols[first], &symbols[second], 2).unwrap();
+                (first, second, correlation, observations)
+            })
+            .to_vec();
+        assert_close(&correlations(&symbols, 2), &expected);
     }
 
     fn market() -> impl Strategy<Value = Vec<Returns>> {

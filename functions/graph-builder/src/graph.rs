@@ -4,12 +4,7 @@ use serde_json::{Value, json};
 use streamforge_events::{Millis, Symbol, short_code};
 use streamforge_store::{Edge, GraphDocument, Node};
 
-use crate::{
-    correlation::{Pair, correlations},
-    edges::select_edges,
-    parameters::Parameters,
-    returns::Returns,
-};
+use crate::{correlation::Pair, edges::edges, parameters::Parameters, returns::Returns};
 
 /// Closes of one symbol, ascending by open time.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,8 +53,7 @@ pub fn build_graph(parameters: &Parameters, closes: &[Closes], version: u64) -> 
         return Err(format!("a graph needs two symbols with {interval} klines in {range}, and {found}"));
     }
     let rule = parameters.rule;
-    let pairs = correlations(&returns, rule.minimum_observations);
-    let kept = select_edges(&pairs, names.len(), rule.threshold, rule.k);
+    let kept = edges(&returns, rule);
     Ok(GraphDocument {
         id: graph_id(parameters),
         version,

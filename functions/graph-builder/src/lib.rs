@@ -27,7 +27,7 @@ use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Func
 use streamforge_store::{Class, GraphDocument, Store};
 
 pub use correlation::{Pair, correlations};
-pub use edges::select_edges;
+pub use edges::edges;
 pub use graph::{Closes, build_graph, graph_id, strongest};
 pub use parameters::{EdgeRule, Parameters};
 pub use returns::Returns;

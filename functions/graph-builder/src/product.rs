@@ -13,6 +13,9 @@ pub(crate) const BLOCK: usize = GROUP * STRIP;
 /// Times that are multiplied before the sums leave the registers: a block of them fits the first cache.
 const DEPTH: usize = 96;
 
+/// Operations that replacing a sum takes, about.
+const REPLACED: usize = 16;
+
 /// One value of each symbol of a strip.
 pub(crate) type Lanes = [f64; STRIP];
 /// Sums of one symbol with the symbols of a block.
@@ -60,44 +63,48 @@ impl Panel {
     pub(crate) fn row(&self, symbol: usize) -> impl Iterator<Item = f64> {
         self.strip(symbol / STRIP).iter().map(move |lanes| lanes[symbol % STRIP])
     }
-
-    /// Returns the squares of all values.
-    pub(crate) fn squared(&self) -> Self {
-        let values = self.values.iter().map(|lanes| lanes.map(|value| value * value)).collect();
-        Self { depth: self.depth, values }
-    }
 }
 
-/// Which sums are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// Of each symbol with itself and those behind it.
-    Triangle,
-    /// Of each symbol on the left with each on the right.
-    Rectangle,
-}
-
-/// Sums over time of the products of symbols on the left with symbols on the right.
+/// Sums over time of the products of each symbol with itself and those behind it.
 #[derive(Debug, Clone)]
 pub(crate) struct Products {
-    /// For each block of symbols on the right, a row for each symbol on the left.
+    /// For each block of symbols, a row for each symbol up to its last.
     blocks: Vec<Vec<Sums>>,
 }
 
 impl Products {
     /// Sums of nothing.
-    pub(crate) fn zeros(shape: Shape, left: usize, right: usize) -> Self {
-        let rows = |block: usize| match shape {
-            Shape::Triangle => (block + 1) * BLOCK,
-            Shape::Rectangle => left.next_multiple_of(BLOCK),
-        };
-        let blocks = (0..right.div_ceil(BLOCK)).map(|block| vec![[[0.0; STRIP]; GROUP]; rows(block)]).collect();
-        Self { blocks }
+    pub(crate) fn zeros(symbols: usize) -> Self {
+        let blocks = (0..symbols.div_ceil(BLOCK)).map(|block| vec![[[0.0; STRIP]; GROUP]; (block + 1) * BLOCK]);
+        Self { blocks: blocks.collect() }
     }
 
-    /// Returns one sum; in a triangle `left` is at most `right`.
+    /// Returns one sum; `left` is at most `right`.
     pub(crate) fn get(&self, left: usize, right: usize) -> f64 {
         self.blocks[right / BLOCK][left][right % BLOCK / STRIP][right % STRIP]
+    }
+
+    /// Returns what one symbol has with each, itself among them.
+    pub(crate) fn row(&self, symbol: usize) -> impl Iterator<Item = f64> {
+        let (block, lane) = (symbol / BLOCK, symbol % BLOCK);
+        let before = self.blocks[block][..symbol].iter().map(move |sums| sums.as_flattened()[lane]);
+        let own = self.blocks[block][symbol].as_flattened()[lane..].iter();
+        let behind = self.blocks[block + 1..].iter().flat_map(move |rows| rows[symbol].as_flattened());
+        before.chain(own.chain(behind).copied())
+    }
+
+    /// Replaces each sum of two symbols, the earlier on the left, by what it gives.
+    pub(crate) fn replace(&mut self, symbols: usize, with: impl Fn(usize, usize, f64) -> f64 + Sync) {
+        let size = Size::of(symbols * symbols * REPLACED);
+        parallel::for_each(size, self.blocks.iter_mut().enumerate().rev(), |(block, rows)| {
+            for (left, sums) in rows.iter_mut().enumerate().take(symbols) {
+                for (right, sum) in (block * BLOCK..symbols).zip(sums.as_flattened_mut()) {
+                    if left < right {
+                        *sum = with(left, right, *sum);
+                    }
+                }
+            }
+        });
     }
 
     /// Sets all sums to zero.
@@ -236,10 +243,9 @@ mod tests {
     }
 
     /// Whole numbers are added without rounding, in whatever order.
-    fn assert_sums(products: &Products, left: &Panel, right: &Panel, shape: Shape) {
+    fn assert_sums(products: &Products, left: &Panel, right: &Panel) {
         for first in 0..SYMBOLS {
-            let from = if shape == Shape::Triangle { first } else { 0 };
-            for second in from..SYMBOLS {
+            for second in first..SYMBOLS {
                 let expected: f64 = left.row(first).zip(right.row(second)).map(|(left, right)| left * right).sum();
                 assert_eq!(products.get(first, second).to_bits(), expected.to_bits(), "{first} {second}");
             }
@@ -249,23 +255,34 @@ mod tests {
     #[test]
     fn sums_are_those_of_the_definition() {
         let (left, right) = (panel(7), panel(13));
-        let mut triangle = Products::zeros(Shape::Triangle, SYMBOLS, SYMBOLS);
-        triangle.add(&left, &left);
-        assert_sums(&triangle, &left, &left, Shape::Triangle);
-        let mut rectangle = Products::zeros(Shape::Rectangle, SYMBOLS, SYMBOLS);
-        rectangle.add(&left, &right);
-        assert_sums(&rectangle, &left, &right, Shape::Rectangle);
-        rectangle.clear();
-        assert_eq!(rectangle.get(3, 4).to_bits(), 0);
+        let mut products = Products::zeros(SYMBOLS);
+        products.add(&left, &right);
+        assert_sums(&products, &left, &right);
+        products.clear();
+        assert_eq!(products.get(3, 4).to_bits(), 0);
+    }
+
+    #[test]
+    fn rows_are_both_halves_of_what_was_replaced() {
+        let mut products = Products::zeros(SYMBOLS);
+        let of = |left: usize, right: usize| f64::from(u32::try_from(100 * left + right).unwrap());
+        products.replace(SYMBOLS, |left, right, sum| sum + of(left, right));
+        for symbol in 0..SYMBOLS {
+            let expected = (0..SYMBOLS).map(|other| match other {
+                other if other == symbol => 0.0,
+                other => of(other.min(symbol), other.max(symbol)),
+            });
+            assert_eq!(products.row(symbol).take(SYMBOLS).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        }
     }
 
     fn with(run: impl Fn(AddBlock<'_>)) {
         let (left, right) = (panel(7), panel(13));
-        let mut products = Products::zeros(Shape::Rectangle, SYMBOLS, SYMBOLS);
+        let mut products = Products::zeros(SYMBOLS);
         for (block, sums) in products.blocks.iter_mut().enumerate() {
             run(AddBlock { left: &left, right: &right, block, sums });
         }
-        assert_sums(&products, &left, &right, Shape::Rectangle);
+        assert_sums(&products, &left, &right);
     }
 
     #[test]

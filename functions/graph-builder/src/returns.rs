@@ -75,20 +75,27 @@ pub(crate) fn centre_of(values: &[f64]) -> f64 {
     near + mean(values, near)
 }
 
+/// Returns the sum of the squared distances from `origin`.
+pub(crate) fn squares_of(values: &[f64], origin: f64) -> f64 {
+    sum(values, |value| (value - origin) * (value - origin))
+}
+
 /// Returns the mean of the distances from `origin`.
 fn mean(values: &[f64], origin: f64) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
+    if values.is_empty() { 0.0 } else { sum(values, |value| value - origin) / count(values.len()) }
+}
+
+/// Sums up what each value gives.
+fn sum(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {
     let (whole, rest) = values.as_chunks::<LANES>();
     let mut sums = [0.0; LANES];
     for values in whole {
         for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += value - origin;
+            *sum += of(*value);
         }
     }
-    let rest: f64 = rest.iter().map(|value| value - origin).sum();
-    (sums.iter().sum::<f64>() + rest) / count(values.len())
+    let rest: f64 = rest.iter().map(|value| of(*value)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Independent sums: enough for the compiler to use vector registers.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, num::NonZeroUsize};
 use crate::{
     correlation::Pair,
     moments::{Side, by_sums, by_values},
-    product::{Panel, Products, STRIP, Shape},
+    product::{Panel, Products, STRIP},
 };
 
 /// Correlations of every pair of symbols over a window that moves by a bar.
@@ -44,7 +44,7 @@ impl SlidingCorrelation {
             missing: vec![VecDeque::new(); symbols],
             sums: vec![0.0; symbols],
             peaks: vec![0.0; symbols],
-            products: Products::zeros(Shape::Triangle, symbols, symbols),
+            products: Products::zeros(symbols),
             change: [Panel::zeros(symbols, 2), Panel::zeros(symbols, 2)],
         }
     }
@@ -263,7 +263,7 @@ mod tests {
         for _ in 0..50 {
             sliding.push(&(0..5).map(|_| Some(random.f64())).collect::<Vec<_>>());
         }
-        let mut exact = Products::zeros(Shape::Triangle, 5, 5);
+        let mut exact = Products::zeros(5);
         exact.add(&sliding.window, &sliding.window);
         let all = |products: &Products| (0..5).map(|second| products.get(0, second).to_bits()).collect::<Vec<_>>();
         assert_eq!(all(&sliding.products), all(&exact));

@@ -1,4 +1,4 @@
-//! Correlations of 500 symbols over 1,440 bars, beside numpy in turns, and what one more bar costs.
+//! Edges among 500 symbols over 1,440 bars, beside numpy in turns, and what one more bar costs.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
-use graph_builder::{Pair, Returns, SlidingCorrelation, correlations};
+use graph_builder::{EdgeRule, Pair, Returns, SlidingCorrelation, correlations, edges};
 use streamforge_events::{Interval, Millis};
 
 use super::{Unit, figure};
@@ -23,26 +23,35 @@ const SEED: u64 = 1;
 const MINUTE: Millis = 60_000;
 /// One return in so many is absent where symbols have gaps of their own.
 const GAP: usize = 50;
+/// Magnitude that makes an edge: some hundred pairs of these walks reach it.
+const THRESHOLD: f64 = 0.4;
 /// Results are the same to this.
 const TOLERANCE: f64 = 1e-9;
 
 const NUMPY: &str = "numpy==2.4.6";
 const THREADS: &str = "2";
 
-/// Takes prices and the file for the result; answers each line with the seconds that one run took.
+/// Takes prices and the file for the result; answers each line with the seconds that the work named there took.
 const SCRIPT: &str = "
 import sys, time, numpy
 prices = numpy.fromfile(sys.argv[1]).reshape(int(sys.argv[3]), -1)
 returns = numpy.diff(numpy.log(prices))
 numpy.corrcoef(returns).tofile(sys.argv[2])
 print(flush=True)
+def edges():
+    correlations = numpy.corrcoef(returns)
+    first, second = numpy.triu_indices(len(correlations), 1)
+    values = correlations[first, second]
+    kept = numpy.abs(values) >= float(sys.argv[4])
+    return first[kept], second[kept], values[kept]
+work = {'matrix': lambda: numpy.corrcoef(returns), 'edges': edges}
 for line in sys.stdin:
     started = time.perf_counter()
-    numpy.corrcoef(returns)
+    work[line.strip()]()
     print(time.perf_counter() - started, flush=True)
 ";
 
-/// Measures the full build in turns with numpy, then the same with gaps, then bar by bar.
+/// Measures edges and pairs in turns with numpy, then the same with gaps, then bar by bar.
 pub(super) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (prices, result) = (folder.path().join("prices.f64"), folder.path().join("correlations.f64"));
@@ -50,22 +59,35 @@ pub(super) fn run() -> Result<()> {
     let returns = read_returns(&prices)?;
     let mut numpy = Numpy::start(&prices, &result)?;
     compare(&correlations(&returns, 2), &read(&result)?)?;
-    numpy.time()?;
+    let rule = EdgeRule { threshold: THRESHOLD, ..EdgeRule::default() };
+    numpy.time("edges")?;
 
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut pairs, mut matrices, mut lists) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        ours.push(milliseconds(|| correlations(&returns, 2)));
-        theirs.push(numpy.time()?);
+        ours.push(milliseconds(|| edges(&returns, rule)));
+        matrices.push(numpy.time("matrix")?);
+        pairs.push(milliseconds(|| correlations(&returns, 2)));
+        lists.push(numpy.time("edges")?);
     }
-    let ratios = theirs.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
-    let what = format!("correlation of {SYMBOLS} symbols x {BARS} bars");
-    figure(&format!("full {what}"), Unit::Milliseconds, ours);
-    figure(&format!("numpy.corrcoef of the same, {NUMPY}, {THREADS} threads"), Unit::Milliseconds, theirs);
-    figure("how many times as long numpy takes, turn by turn", Unit::Times, ratios);
+    let ratios = |theirs: &[f64]| theirs.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
+    let (matrix, list) = (ratios(&matrices), ratios(&lists));
+    let what = format!("{SYMBOLS} symbols x {BARS} bars");
+    let numpy = format!("{NUMPY}, {THREADS} threads");
+    figure(&format!("edges among {what}: threshold {THRESHOLD} and {} nearest", rule.k), Unit::Milliseconds, ours);
+    figure(&format!("numpy.corrcoef of the same, the matrix alone, {numpy}"), Unit::Milliseconds, matrices);
+    figure("how many times as long numpy takes for its matrix, turn by turn", Unit::Times, matrix);
+    figure(
+        &format!("numpy.corrcoef, triu_indices and a mask of threshold {THRESHOLD}, {numpy}"),
+        Unit::Milliseconds,
+        lists,
+    );
+    figure("how many times as long numpy takes for its list of edges, turn by turn", Unit::Times, list);
+    figure(&format!("correlations of {what}, all pairs as a list"), Unit::Milliseconds, pairs);
 
     let gapped = with_gaps(&returns);
-    let masked = (0..RUNS).map(|_| milliseconds(|| correlations(&gapped, 2))).collect();
-    figure(&format!("full {what}, one return in {GAP} absent, elsewhere for each"), Unit::Milliseconds, masked);
+    let masked = (0..RUNS).map(|_| milliseconds(|| edges(&gapped, rule))).collect();
+    let what = format!("edges among {what}, one return in {GAP} absent, elsewhere for each");
+    figure(&what, Unit::Milliseconds, masked);
     bar_by_bar(&returns)
 }
 
@@ -169,7 +191,7 @@ impl Numpy {
         let mut process = Command::new(python()?)
             .args(["-c", SCRIPT])
             .args([prices, result])
-            .arg(SYMBOLS.to_string())
+            .args([SYMBOLS.to_string(), THRESHOLD.to_string()])
             .env("OPENBLAS_NUM_THREADS", THREADS)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -182,9 +204,9 @@ impl Numpy {
         Ok(numpy)
     }
 
-    /// Milliseconds of one more run.
-    fn time(&mut self) -> Result<f64> {
-        self.input.write_all(b"\n")?;
+    /// Milliseconds of one more run of this work.
+    fn time(&mut self, work: &str) -> Result<f64> {
+        writeln!(self.input, "{work}")?;
         Ok(self.line()?.parse::<f64>().context("numpy told no time")? * 1000.0)
     }
 
