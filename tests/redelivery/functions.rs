@@ -1,6 +1,6 @@
 //! The real functions over one real store in this process, with clocks that stand still.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arango_connector::Connector;
 use graph_builder::GraphBuilder;
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 /// 2026-06-01T00:00:30Z.
-const NOW: Millis = 1_780_272_030_000;
+pub(crate) const NOW: Millis = 1_780_272_030_000;
 
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
 const DAYS: &str = "2026-03-01T00:00:00Z/2026-03-01T18:00:00Z";
@@ -53,7 +53,7 @@ impl Functions {
         let url = format!("sqlite://{}/store.db", folder.path().display());
         let store = streamforge_store::open(&url).await.unwrap();
         let ingress = TestIngress::start().await;
-        let client = exchange().await;
+        let client = exchange("").await;
         let publisher = Publisher::new(&ingress.config()).unwrap();
         let engine = Engine::new(Arc::clone(&store), publisher, Arc::new(|| NOW));
         let routers = BTreeMap::from([
@@ -126,15 +126,18 @@ fn hosted<F: Function>(function: F, ingress: &TestIngress) -> (&'static str, Rou
     (F::NAME, router(function, ingress.context(F::NAME, NOW)))
 }
 
-/// Serves a market whose clock stands still, for as long as the test's runtime lives.
-async fn exchange() -> Client {
+/// Serves a market whose clock stands still and that fails in these ways, for as long as the test's runtime lives.
+pub(crate) async fn exchange(faults: &str) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let config = SimulatorConfig {
         clock: Clock::Frozen(NOW),
         weight_limit: None,
+        faults: faults.parse().unwrap(),
         ..SimulatorConfig::new(Source::synthetic(42))
     };
     tokio::spawn(simulator::serve(listener, config, std::future::pending()));
-    Client::new(ClientConfig::new(&url)).unwrap()
+    let mut config = ClientConfig::new(&url);
+    config.backoff = Duration::from_millis(1);
+    Client::new(config).unwrap()
 }

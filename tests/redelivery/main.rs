@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod functions;
+mod loaders;
 mod log;
 mod outcome;
 #[path = "../support/mod.rs"]

@@ -37,7 +37,8 @@ impl Context {
     /// The event of a report.
     ///
     /// Its id follows from the cause and from what is reported, not from when: the same progress of the same
-    /// delivery is the same event. What it adds in `extra` is of one moment, and another moment's is another event.
+    /// delivery is the same event. A failure's words and what it adds in `extra` are of one moment, and another
+    /// moment's are another event.
     ///
     /// # Errors
     /// [`Error::Internal`] where the event cannot be built.
@@ -45,6 +46,7 @@ impl Context {
         let (records, extra) = (report.records_written.to_string(), report.extra.as_ref().map(ToString::to_string));
         let batch = report.batch.as_deref().unwrap_or_default();
         let mut parts = vec![cause.source(), cause.id(), self.name(), report.status.as_str(), batch, &records];
+        parts.extend(report.error_message.as_deref());
         parts.extend(extra.as_deref());
         let id = hex(&digest(&parts));
         let queue_id = report.queue_id.to_string();

@@ -1,6 +1,6 @@
 //! Complete windows of klines out of pages that may be short, empty, repeated or out of order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use streamforge_events::{Interval, Kline, Millis, Symbol, TimeRange};
 
@@ -14,7 +14,7 @@ use crate::Error;
 /// The most bars of one page.
 const PAGE: u64 = 1_000;
 
-/// How often in a row the exchange has to say that a window is empty.
+/// How often the exchange has to show that a window is empty; an answer that shows nothing does not count.
 const DOUBTS: u32 = 2;
 
 /// Answers in a row that bring nothing new before the exchange is given up.
@@ -24,7 +24,8 @@ impl Client {
     /// Reads all closed bars of `symbol` that open in `range`, which may hold 1,000 at most and may lie in the future.
     ///
     /// A bar that is still open at server time is left out, whether it opened on time or not. An empty answer is
-    /// believed only when the exchange has shown twice that the bars around it lie before and after the window.
+    /// believed only when the exchange has shown twice that the bars around it lie before and after the window, and a
+    /// gap before a page only when it has shown the two bars around it.
     ///
     /// # Errors
     /// [`Error::Window`] for a longer range, [`Error::Refused`] with the exchange's words, such as for an unknown
@@ -46,7 +47,7 @@ impl Client {
             let page = self.klines(symbol, interval, Some(cursor), Some(range.to() - 1), PAGE).await?;
             // A closed bar is either one that was asked for, which is progress, or proof that this is another page.
             let was_empty = page.iter().all(|kline| window.is_open(kline));
-            if window.take(page) {
+            if self.goes_on(symbol, &window, &page).await? && window.take(page) {
                 (stalls, emptiness) = (0, 0);
                 continue;
             }
@@ -56,11 +57,11 @@ impl Client {
                 let newest = self.klines(symbol, interval, None, next_open.map(|open| open - 1), 1).await?;
                 newest.iter().all(|kline| kline.open_time < cursor || window.is_open(kline))
             };
-            if window.take(next) {
+            if self.goes_on(symbol, &window, &next).await? && window.take(next) {
                 (stalls, emptiness) = (0, 0);
                 continue;
             }
-            emptiness = if nothing_left { emptiness + 1 } else { 0 };
+            emptiness += u32::from(nothing_left);
             stalls += 1;
             if emptiness >= DOUBTS {
                 break;
@@ -74,6 +75,22 @@ impl Client {
             }
         }
         Ok(window.finish())
+    }
+
+    /// Whether a page begins at the cursor, or else with the bar that follows the one before the cursor: a later
+    /// beginning is more likely another page.
+    async fn goes_on(&self, symbol: &Symbol, window: &Window, page: &[Kline]) -> Result<bool, Error> {
+        let Some(first) = window.leap(page) else { return Ok(true) };
+        let before = self.klines(symbol, window.interval, None, Some(first - 1), 1).await?;
+        let (start, expected) = match before.iter().map(|kline| kline.open_time).max() {
+            Some(before) if before >= window.cursor => return Ok(false),
+            Some(before) => (before, vec![before, first]),
+            // The symbol's own first bar.
+            None => (0, vec![first]),
+        };
+        let shown = self.klines(symbol, window.interval, Some(start), None, expected.len() as u64).await?;
+        let shown: BTreeSet<Millis> = shown.iter().map(|kline| kline.open_time).collect();
+        Ok(shown.into_iter().eq(expected))
     }
 
     async fn klines(
@@ -116,6 +133,12 @@ impl Window {
             || self.open_bar.is_some()
             || self.interval.next_open(self.cursor) > self.read_at;
         (!settled).then_some(self.cursor)
+    }
+
+    /// Where a page begins that leaves out what lies between the cursor and its first bar.
+    fn leap(&self, page: &[Kline]) -> Option<Millis> {
+        let first = page.iter().map(|kline| kline.open_time).min()?;
+        (self.cursor < first && self.range.contains(first)).then_some(first)
     }
 
     /// Takes the bars of a page, in any order, and says whether it went beyond the cursor.

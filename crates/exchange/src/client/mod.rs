@@ -181,6 +181,8 @@ impl Client {
     }
 
     /// Learns the exchange's clock and limits, once, before the first request for data.
+    ///
+    /// An unknown symbol is no failure here: the request for its data says so, in the same words whoever asked before.
     async fn greet(&self, symbol: &Symbol) -> Result<(), Error> {
         let greeting = self.shared.greeted.get_or_try_init(|| async {
             self.time().await?;
@@ -193,8 +195,10 @@ impl Client {
                 }
             }
         });
-        greeting.await?;
-        Ok(())
+        match greeting.await {
+            Ok(()) | Err(Error::Refused { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::Error;
 /// The most rows of one page.
 const PAGE: u32 = 1_000;
 
-/// How often in a row the exchange has to say that there is nothing, and to show it.
+/// How often the exchange has to say that there is nothing, and to show it; an answer that shows nothing does not count.
 const DOUBTS: u32 = 3;
 
 /// Answers in a row that bring nothing new before the exchange is given up.
@@ -49,7 +49,7 @@ impl Client {
                 Some(row) => row.time >= to && self.is_first(symbol, row.id, from).await?,
                 None => self.agg_trade_rows(symbol, "limit=1").await?.iter().all(|row| row.time < from),
             };
-            emptiness = if was_empty && is_before { emptiness + 1 } else { 0 };
+            emptiness += u32::from(was_empty && is_before);
             if emptiness >= DOUBTS {
                 return Ok(None);
             }
@@ -77,7 +77,7 @@ impl Client {
                 continue;
             }
             let is_empty = was_empty && self.has_no_trade_from(symbol, block.cursor).await?;
-            emptiness = if is_empty { emptiness + 1 } else { 0 };
+            emptiness += u32::from(is_empty);
             if emptiness >= DOUBTS {
                 break;
             }

@@ -116,17 +116,30 @@ fn klines(state: &State, request: Request) -> Result<String, Refusal> {
         selection.start = selection.start.map(|start| start.saturating_add(shift));
         selection.end = selection.end.map(|end| end.saturating_add(shift));
     }
-    let mut klines = state.market.klines(symbol, interval, offset, selection, request.now);
-    let ends = |kline: &Kline| end(kline, interval, offset);
-    state.faults.alter_klines(&mut klines, ends);
-    if let (true, Some(start), Some(outage)) = (klines.is_empty(), selection.start, state.faults.faults.outage)
-        && start < outage.to()
-    {
-        // The limit counts bars that exist, and the first of them is the one in which the outage ended.
-        let calendar = Calendar { interval, offset, first_day: 0 };
-        selection.start = Some(calendar.align_down(outage.to()).max(start));
-        klines = state.market.klines(symbol, interval, offset, selection, request.now);
-        state.faults.alter_klines(&mut klines, ends);
+    let read = |selection| {
+        let mut klines = state.market.klines(symbol, interval, offset, selection, request.now);
+        state.faults.alter_klines(&mut klines, |kline| end(kline, interval, offset));
+        klines
+    };
+    let mut klines = read(selection);
+    if let Some(outage) = state.faults.faults.outage {
+        // The limit counts bars that exist: what the outage took is made up for from its other side.
+        let mut beyond = selection;
+        match selection.start {
+            Some(start) => {
+                let calendar = Calendar { interval, offset, first_day: 0 };
+                beyond.start = Some(calendar.align_down(outage.to()).max(start));
+            }
+            None => beyond.end = Some(selection.end.unwrap_or(Millis::MAX).min(outage.from() - 1)),
+        }
+        klines.extend(read(beyond));
+        klines.sort_by_key(|kline| kline.open_time);
+        klines.dedup_by_key(|kline| kline.open_time);
+        let surplus = klines.len().saturating_sub(selection.limit);
+        match selection.start {
+            Some(_) => klines.truncate(selection.limit),
+            None => drop(klines.drain(..surplus)),
+        }
     }
     if state.faults.ends_open(request.draws) {
         let last = Selection { start: None, end: None, limit: 1 };

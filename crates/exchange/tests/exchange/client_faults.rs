@@ -1,6 +1,6 @@
 //! The same rows come out of an exchange that fails as out of one that does not.
 
-use streamforge_events::{Interval, Kline, Trade};
+use streamforge_events::{Interval, Kline, Trade, rfc3339};
 use streamforge_exchange::{Client, ClientConfig, Error};
 
 use crate::{
@@ -55,6 +55,24 @@ async fn rows_are_those_of_a_calm_exchange() {
         for seed in 1..=3 {
             let server = start(running(&format!("{faults},seed:{seed}"))).await;
             assert!(load(&server.client()).await == calm, "{faults} with seed {seed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_later_window_leaves_no_gap() {
+    let day = MIDNIGHT - 3 * DAY;
+    let bitcoin = symbol("BTCUSDT");
+    let outage = format!("outage:{}/{}", rfc3339(day - HOUR), rfc3339(day + 2 * HOUR));
+    for (outage, missing) in [("seed:0", 0), (outage.as_str(), 24)] {
+        for seed in 0..8 {
+            let server = start(running(&format!("{outage},repeat:0.4,empty:0.1,seed:{seed}"))).await;
+            let client = server.client();
+            for (hours, missing) in [(4, 0), (2, 0), (0, missing)] {
+                let window = range(day + hours * HOUR, day + (hours + 6) * HOUR);
+                let page = client.klines_window(&bitcoin, Interval::M5, window).await.unwrap();
+                assert_eq!(page.rows.len(), 72 - missing, "{outage} with seed {seed}, {hours} hours after midnight");
+            }
         }
     }
 }

@@ -118,8 +118,9 @@ async fn refusals_keep_the_exchanges_words_and_are_not_repeated() {
     let window = range(MIDNIGHT, MIDNIGHT + HOUR);
     let error = server.client().klines_window(&symbol("NOSUCH"), Interval::M1, window).await.unwrap_err();
     assert!(error.is_permanent());
+    assert!(error.to_string().contains("refused klines?symbol=NOSUCH"), "{error}");
     assert!(error.to_string().contains("HTTP 400, code -1121: Invalid symbol."), "{error}");
-    assert_eq!(server.counters.requests(), 4, "three for the time, one refused");
+    assert_eq!(server.counters.requests(), 5, "three for the time, one for the limits, one refused");
 }
 
 #[tokio::test]
