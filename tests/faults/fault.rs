@@ -105,24 +105,14 @@ impl Fault {
                 worker.signal("-CONT");
                 who
             }
-            Self::Frozen => {
-                let worker = one(run, random)?;
-                let who = worker.tell("-STOP");
-                until("the end of a frozen worker", || (!worker.is_running()).then_some(()));
-                who
-            }
+            Self::Frozen => one(run, random)?.end_by("-STOP"),
             Self::Pause => {
                 run.signal("-STOP");
                 thread::sleep(FREEZE);
                 run.signal("-CONT");
                 "the platform".to_owned()
             }
-            Self::ToldWorker => {
-                let worker = one(run, random)?;
-                let who = worker.tell("-TERM");
-                until("the end of a worker that was told to go", || (!worker.is_running()).then_some(()));
-                who
-            }
+            Self::ToldWorker => one(run, random)?.end_by("-TERM"),
             Self::ToldPlatform => {
                 run.signal("-TERM");
                 let ended = run.wait();
@@ -140,6 +130,13 @@ impl Worker {
     fn tell(&self, signal: &str) -> String {
         self.signal(signal);
         format!("{} ({})", self.function, self.pid)
+    }
+
+    /// Sends a signal and waits until the worker is gone.
+    fn end_by(&self, signal: &str) -> String {
+        let who = self.tell(signal);
+        until("the end of a worker", || (!self.is_running()).then_some(()));
+        who
     }
 }
 

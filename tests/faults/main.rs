@@ -5,7 +5,6 @@
 
 mod clock;
 mod disk;
-mod dummy;
 mod fault;
 mod many;
 mod older;

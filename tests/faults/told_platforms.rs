@@ -14,41 +14,16 @@ use fastrand::Rng;
 use serde_json::Value;
 
 use crate::{
-    dummy,
     outcome::{records, until_delivered},
-    support::{Folder, Running},
+    support::{
+        Folder,
+        dummy::{self, Workers},
+    },
 };
 
 const PLATFORMS: usize = 20;
 /// Events under way at once.
 const SENDERS: usize = 2;
-
-const MANIFESTS: &str = "
-{apiVersion: eventing.knative.dev/v1, kind: Broker, metadata: {name: burst, namespace: streamforge}}
----
-{apiVersion: eventing.knative.dev/v1, kind: Broker, metadata: {name: queue-events, namespace: streamforge}}
----
-{apiVersion: v1, kind: Service, metadata: {name: dummy-service, namespace: streamforge},
- spec: {selector: {app: dummy}, ports: [{port: 80, targetPort: 8080}]}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: dummy-service, namespace: streamforge}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: dummy}}
-  template:
-    metadata: {labels: {app: dummy}}
-    spec: {containers: [{name: dummy-service, image: streamforge/dummy-service}]}
----
-apiVersion: eventing.knative.dev/v1
-kind: Trigger
-metadata: {name: burst, namespace: streamforge}
-spec:
-  broker: burst
-  subscriber: {ref: {apiVersion: v1, kind: Service, name: dummy-service}}
-  delivery: {retry: 60, backoffPolicy: linear, backoffDelay: PT0.1S, timeout: PT60S}
-";
 
 #[test]
 fn platforms_that_are_told_to_go_lose_nothing() {
@@ -56,14 +31,9 @@ fn platforms_that_are_told_to_go_lose_nothing() {
     eprintln!("seed {seed}");
     let mut random = Rng::with_seed(seed);
     let folder = Folder::new();
-    folder.write("manifests/knative/dummy.yaml", MANIFESTS);
-    let manifests = folder.path("manifests").display().to_string();
-    let any = "127.0.0.1:0";
-    let arguments = ["up", "--manifests", &manifests, "--exchange", "synthetic:42", "--ingress", any, "--api", any];
     let (next, accepted) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     for _ in 0..PLATFORMS {
-        let mut platform = folder.start(&arguments);
-        let url = broker(&mut platform);
+        let (platform, url) = dummy::start(&folder, &Workers::Always(2));
         let is_gone = AtomicBool::new(false);
         thread::scope(|scope| {
             let publish = || {
@@ -84,8 +54,7 @@ fn platforms_that_are_told_to_go_lose_nothing() {
             assert_eq!(ended.code, Some(0), "{ended:?}");
         });
     }
-    let mut platform = folder.start(&arguments);
-    broker(&mut platform);
+    let (platform, _) = dummy::start(&folder, &Workers::Always(2));
     until_delivered(&folder);
     assert_eq!(platform.stop().code, Some(0));
     let topic = "knative-broker-streamforge-queue-events";
@@ -96,9 +65,4 @@ fn platforms_that_are_told_to_go_lose_nothing() {
     assert!(accepted.len() > 10 * PLATFORMS, "only {} events were accepted", accepted.len());
     let lost: Vec<&String> = accepted.difference(&finished).collect();
     assert!(lost.is_empty(), "accepted and not done: {lost:?}");
-}
-
-fn broker(platform: &mut Running) -> String {
-    let ingress = platform.first_json()["ingress"].as_str().unwrap().to_owned();
-    format!("{ingress}/streamforge/burst")
 }

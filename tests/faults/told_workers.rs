@@ -17,10 +17,7 @@ use serde_json::Value;
 use streamforge_events::data;
 use streamforge_function::test_util::TestIngress;
 
-use crate::{
-    dummy,
-    support::{binary, process::signal},
-};
+use crate::support::{binary, dummy, process::signal};
 
 const WORKERS: usize = 180;
 /// Workers under way at once, one after the other in each line.

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the binary, its processes and folders, an exchange, waiting.
 
 pub(crate) mod binary;
+pub(crate) mod dummy;
 mod exchange;
 mod folder;
 mod http;
