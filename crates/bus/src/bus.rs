@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::{Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+use crate::{Ahead, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
 
 /// A durable, partitioned event log with consumer groups.
 #[async_trait]
@@ -55,6 +55,21 @@ pub trait Bus: Send + Sync {
         max_records: usize,
         max_bytes: usize,
     ) -> Result<Vec<StoredRecord>, Error>;
+
+    /// Looks at all partitions of a topic at once: how far each reaches, and what [`Bus::fetch`] reads in those that have
+    /// a position; the others are not read. Partitions beyond the list are read from offset 0 on.
+    ///
+    /// The limits hold for each partition. One whose record at its position is gone tells that in its place.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], or that the log could not be read.
+    async fn look(
+        &self,
+        topic: &str,
+        positions: Vec<Option<u64>>,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Ahead>, Error>;
 
     /// Reads as [`Bus::fetch`] does, and passes over records that are held no longer: for those who only look.
     ///

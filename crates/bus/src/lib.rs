@@ -20,5 +20,7 @@ pub use bus::Bus;
 pub use error::Error;
 pub use open::open;
 pub use partitioner::partition_for_key;
-pub use record::{GroupOffset, MAX_RECORD_BYTES, OffsetRange, Record, StoredRecord, TopicConfig, TopicDescription};
+pub use record::{
+    Ahead, GroupOffset, MAX_RECORD_BYTES, OffsetRange, Record, StoredRecord, TopicConfig, TopicDescription,
+};
 pub use sqlite::{Gone, Repair, SqliteBus, repair};

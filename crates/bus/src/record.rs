@@ -1,5 +1,7 @@
 //! What travels on the bus and how topics and groups describe themselves.
 
+use crate::Error;
+
 /// The largest record that a topic takes: key, value and headers together, in bytes.
 ///
 /// # Source
@@ -46,6 +48,15 @@ pub struct StoredRecord {
     pub offset: u64,
     /// The record as published.
     pub record: Record,
+}
+
+/// What one partition has for a reader.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    /// The offset that the partition's next record will get.
+    pub end: u64,
+    /// The records from the reader's position on, or why there are none; empty at the end.
+    pub records: Result<Vec<StoredRecord>, Error>,
 }
 
 /// What a topic is asked to be.

@@ -28,6 +28,7 @@ macro_rules! bus_contract {
             with_one_key_share_a_partition_and_keep_their_order,
             without_key_take_turns,
             come_in_batches_within_both_limits,
+            of_all_partitions_come_at_once,
             above_the_limit_are_refused_as_a_whole,
             of_concurrent_publishers_leave_no_gap,
             wake_readers_and_commits_do_not,

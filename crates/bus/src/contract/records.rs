@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use super::{keyed, keyless, partitions, read_all};
-use crate::{Bus, Error, MAX_RECORD_BYTES, Record, partition_for_key};
+use crate::{Bus, Error, MAX_RECORD_BYTES, Record, TopicConfig, partition_for_key};
 
 /// Binary values, repeated header names, a missing key, an empty key and an empty value all survive.
 pub async fn survive_unchanged(bus: &dyn Bus) {
@@ -101,6 +101,31 @@ pub async fn come_in_batches_within_both_limits(bus: &dyn Bus) {
         let batch = bus.read("t", 0, from, max_records, max_bytes).await.expect("read");
         let offsets: Vec<u64> = batch.iter().map(|stored| stored.offset).collect();
         assert_eq!(offsets, expected, "from {from}, {max_records} records, {max_bytes} bytes");
+    }
+}
+
+/// One look tells the end of each partition and reads those that have a position, and new ones from their start.
+pub async fn of_all_partitions_come_at_once(bus: &dyn Bus) {
+    bus.create_topic("t", &partitions(4)).await.expect("create");
+    bus.publish_many("t", (0..12).map(|_| keyless(b"x")).collect()).await.expect("publish");
+    let positions = vec![Some(1), None, Some(3)];
+    let mut found = Vec::new();
+    for ahead in bus.look("t", positions, 2, usize::MAX).await.expect("look") {
+        let offsets: Vec<u64> = ahead.records.expect("read").iter().map(|stored| stored.offset).collect();
+        found.push((ahead.end, offsets));
+    }
+    assert_eq!(found, [(3, vec![1, 2]), (3, vec![]), (3, vec![]), (3, vec![0, 1])]);
+    let unknown = bus.look("none", Vec::new(), 1, 1).await;
+    assert!(matches!(unknown, Err(Error::UnknownTopic { .. })), "{unknown:?}");
+
+    bus.create_topic("t", &TopicConfig { retention_ms: Some(0), ..partitions(4) }).await.expect("create");
+    let fresh = Record { timestamp: i64::MAX, ..keyed("k", b"x") };
+    let (partition, offset) = bus.publish("t", fresh).await.expect("publish");
+    bus.enforce_retention(1).await.expect("retention");
+    for (index, ahead) in (0..).zip(bus.look("t", vec![Some(0); 4], 10, usize::MAX).await.expect("look")) {
+        let resume = if index == partition { offset } else { ahead.end };
+        let gone = ahead.records.expect_err("nothing is left at 0");
+        assert!(matches!(gone, Error::RecordsGone { from: 0, resume: told, .. } if told == resume), "{gone:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Mutex};
 use rusqlite::Connection;
 
 use super::{blocks, failure::Failure, frame::Place, topics, writer::Batch};
-use crate::{Error, MAX_RECORD_BYTES, Record, StoredRecord, partition_for_key};
+use crate::{Ahead, Error, MAX_RECORD_BYTES, Record, StoredRecord, partition_for_key};
 
 /// Whose turn it is among the partitions of each topic, for records without a key.
 #[derive(Default)]
@@ -69,7 +69,47 @@ pub(super) fn fetch(
     max_bytes: usize,
 ) -> Result<Vec<StoredRecord>, Failure> {
     let (topic_id, range) = topics::find_partition(connection, topic, partition)?;
-    if from >= range.end || max_records == 0 {
+    let place = Place { topic_id, partition, offset: from };
+    fetch_held(connection, topic, place, range.end, max_records, max_bytes)
+}
+
+/// Reads all partitions of a topic that have a position; those beyond the list are read from their first offset on.
+pub(super) fn look(
+    connection: &Connection,
+    topic: &str,
+    positions: &[Option<u64>],
+    max_records: usize,
+    max_bytes: usize,
+) -> Result<Vec<Ahead>, Failure> {
+    let (topic_id, ranges) = topics::find(connection, topic)?;
+    let mut found = Vec::with_capacity(ranges.len());
+    for (index, (partition, range)) in (0..).zip(ranges).enumerate() {
+        let records = match positions.get(index).copied().unwrap_or(Some(0)) {
+            None => Ok(Vec::new()),
+            Some(offset) => {
+                let place = Place { topic_id, partition, offset };
+                match fetch_held(connection, topic, place, range.end, max_records, max_bytes) {
+                    Ok(records) => Ok(records),
+                    Err(Failure::Refused(error)) => Err(error),
+                    Err(failure) => return Err(failure),
+                }
+            }
+        };
+        found.push(Ahead { end: range.end, records });
+    }
+    Ok(found)
+}
+
+/// Reads from a place on, in a partition that ends at `end`.
+fn fetch_held(
+    connection: &Connection,
+    topic: &str,
+    Place { topic_id, partition, offset: from }: Place,
+    end: u64,
+    max_records: usize,
+    max_bytes: usize,
+) -> Result<Vec<StoredRecord>, Failure> {
+    if from >= end || max_records == 0 {
         return Ok(Vec::new());
     }
     let mut select = connection.prepare_cached(
@@ -104,7 +144,7 @@ pub(super) fn fetch(
         }
     }
     if records.is_empty() {
-        return Err(gone(topic, partition, from, range.end));
+        return Err(gone(topic, partition, from, end));
     }
     Ok(records)
 }

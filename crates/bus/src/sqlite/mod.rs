@@ -39,7 +39,7 @@ use std::{
 use async_trait::async_trait;
 use writer::Durability;
 
-use crate::{Bus, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+use crate::{Ahead, Bus, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
 
 pub use repair::{Gone, Repair, repair};
 
@@ -166,6 +166,17 @@ impl Bus for SqliteBus {
         self.readers
             .run(move |connection| log::fetch(connection, &topic, partition, from, max_records, max_bytes))
             .await
+    }
+
+    async fn look(
+        &self,
+        topic: &str,
+        positions: Vec<Option<u64>>,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Ahead>, Error> {
+        let topic = topic.to_owned();
+        self.readers.run(move |connection| log::look(connection, &topic, &positions, max_records, max_bytes)).await
     }
 
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<u64>>, Error> {

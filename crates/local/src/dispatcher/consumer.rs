@@ -206,7 +206,7 @@ impl Dispatcher {
             .map(|partition| partition.buffer.is_empty().then_some(partition.position))
             .collect();
         let reading = async move {
-            match reading::read(bus.as_ref(), &subscription, &positions, batch).await {
+            match reading::read(bus.as_ref(), &subscription, positions, batch).await {
                 Ok(news) => Some(news),
                 Err(error) => {
                     warn!(topic = %subscription.topic, %error, "failed to read");

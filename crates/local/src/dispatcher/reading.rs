@@ -29,22 +29,28 @@ pub(super) struct Batch {
 pub(super) async fn read(
     bus: &dyn Bus,
     subscription: &Subscription,
-    positions: &[Option<u64>],
+    positions: Vec<Option<u64>>,
     batch: usize,
 ) -> Result<News, Error> {
-    let ends = bus.end_offsets(&subscription.topic).await?;
-    let mut batches = Vec::new();
-    for (index, (number, end)) in (0..).zip(&ends).enumerate() {
-        // A partition that is not known yet was added while running, so it begins at 0.
-        let position = positions.get(index).copied().unwrap_or(Some(0));
-        if let Some(from) = position.filter(|from| from < end) {
-            let (from, records) = fetch(bus, subscription, number, from, batch).await?;
-            batches.push(Batch { partition: index, from, records });
-        }
+    let mut news = News { ends: Vec::new(), batches: Vec::new() };
+    // A partition that is not known yet was added while running, so it begins at 0.
+    let found = bus.look(&subscription.topic, positions, batch, READ_BYTES).await?;
+    for (index, (number, ahead)) in (0..).zip(found).enumerate() {
+        news.ends.push(ahead.end);
+        let (from, records) = match ahead.records {
+            Ok(records) => match records.first() {
+                Some(first) => (first.offset, records),
+                None => continue,
+            },
+            Err(Error::RecordsGone { from, .. }) => fetch(bus, subscription, number, from, batch).await?,
+            Err(error) => return Err(error),
+        };
+        news.batches.push(Batch { partition: index, from, records });
     }
-    Ok(News { ends, batches })
+    Ok(news)
 }
 
+/// Reads on behind records that are gone, once the group has missed them.
 async fn fetch(
     bus: &dyn Bus,
     subscription: &Subscription,
