@@ -165,3 +165,6 @@ impl ModelRegistry {
 fn no_model(name: &ModelName, version: Option<&ModelVersion>) -> Error {
     Error::NoModel { name: name.clone(), version: version.cloned() }
 }
+
+#[cfg(test)]
+mod tests;
