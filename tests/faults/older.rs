@@ -26,7 +26,8 @@ fn a_folder_of_another_version_is_never_misread() {
         assert!(!folder.path("data").join(format!("{name}-wal")).exists());
         let good = fs::read(&path).unwrap();
         let known = u32::from_be_bytes(good[USER_VERSION].try_into().unwrap());
-        for found in [known - 1, known + 1] {
+        // Folders that an older version has really written are converted in the tests of their crates.
+        for found in [0, known + 1] {
             let mut other = good.clone();
             other[USER_VERSION].copy_from_slice(&found.to_be_bytes());
             fs::write(&path, &other).unwrap();

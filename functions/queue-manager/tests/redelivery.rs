@@ -8,10 +8,13 @@ use queue_manager::{Engine, QueueManager};
 use serde_json::{Value, json};
 use streamforge_events::{Envelope, Event, EventType, Millis};
 use streamforge_function::{
-    Function, Publisher, router,
+    Function, Publisher,
+    axum::Router,
+    router,
     test_util::{TestIngress, post_events, with_repeats},
 };
 use streamforge_store::{Store, WorkflowQuery};
+use tempfile::TempDir;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: Millis = 1_767_225_600_000;
@@ -70,32 +73,72 @@ fn happening() -> impl Strategy<Value = (EventType, Value)> {
     })
 }
 
+/// A queue manager with a store and an ingress of its own, and the workflow that it was asked for.
+struct Played {
+    store: Arc<dyn Store>,
+    ingress: TestIngress,
+    function: Router,
+    published: BTreeMap<String, String>,
+    id: String,
+    _folder: TempDir,
+}
+
+impl Played {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = streamforge_store::open(&format!("sqlite://{}/store.db", folder.path().display())).await.unwrap();
+        let ingress = TestIngress::start().await;
+        let sender = Publisher::new(&ingress.config()).unwrap();
+        let engine = Engine::new(Arc::clone(&store), sender, Arc::new(|| NOW));
+        let function = router(QueueManager::new(engine), ingress.context(QueueManager::NAME, NOW));
+        let published = post_events(&function, &ingress, &[requested()]).await;
+        let (id, _) = workflow(&*store).await;
+        Self { store, ingress, function, published, id, _folder: folder }
+    }
+
+    fn event(&self, number: usize, (kind, data): &(EventType, Value)) -> Event {
+        let mut data = data.clone();
+        data["queue_id"] = self.id.clone().into();
+        event(*kind, &number.to_string(), &self.id, &data)
+    }
+
+    async fn post(&mut self, events: &[Event]) {
+        self.published.extend(post_events(&self.function, &self.ingress, events).await);
+    }
+}
+
+/// What of a history can happen: nobody reports about an attempt that was not commanded yet.
+async fn possible(happenings: Vec<(EventType, Value)>) -> Vec<(EventType, Value)> {
+    let mut played = Played::start().await;
+    let mut possible = Vec::new();
+    for happening in happenings {
+        let (kind, data) = &happening;
+        let command = format!("/start/{}/{}", data["task"].as_str().unwrap(), data["attempt"]);
+        let is_possible =
+            *kind == EventType::WorkflowOverdue || played.published.keys().any(|id| id.ends_with(&command));
+        if is_possible {
+            played.post(&[played.event(possible.len(), &happening)]).await;
+            possible.push(happening);
+        }
+    }
+    possible
+}
+
 /// Delivers the request, then the history as `order` rearranges it; answers what is stored and what was published.
 async fn left(
     happenings: &[(EventType, Value)],
     order: impl FnOnce(&[Event]) -> Vec<Event>,
 ) -> (Vec<String>, BTreeMap<String, String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = streamforge_store::open(&format!("sqlite://{}/store.db", folder.path().display())).await.unwrap();
-    let ingress = TestIngress::start().await;
-    let sender = Publisher::new(&ingress.config()).unwrap();
-    let engine = Engine::new(Arc::clone(&store), sender, Arc::new(|| NOW));
-    let function = router(QueueManager::new(engine), ingress.context(QueueManager::NAME, NOW));
-    let mut published = post_events(&function, &ingress, &[requested()]).await;
-    let (id, _) = workflow(&*store).await;
+    let mut played = Played::start().await;
     let mut history = vec![requested()];
-    history.extend(happenings.iter().enumerate().map(|(number, (kind, data))| {
-        let mut data = data.clone();
-        data["queue_id"] = id.clone().into();
-        event(*kind, &number.to_string(), &id, &data)
-    }));
-    published.extend(post_events(&function, &ingress, &order(&history)).await);
-    let (_, document) = workflow(&*store).await;
+    history.extend(happenings.iter().enumerate().map(|(number, happening)| played.event(number, happening)));
+    played.post(&order(&history)).await;
+    let (_, document) = workflow(&*played.store).await;
     let mut stored = vec![document];
-    for series in store.series().await.unwrap() {
-        stored.push(format!("{series:?} {:?}", store.loaded(&series).await.unwrap()));
+    for series in played.store.series().await.unwrap() {
+        stored.push(format!("{series:?} {:?}", played.store.loaded(&series).await.unwrap()));
     }
-    (stored, published)
+    (stored, played.published)
 }
 
 /// Id and document of the one workflow that there is.
@@ -110,13 +153,14 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn again_or_after_a_newer_one_equals_once(
-        happenings in vec(happening(), 1..20),
+        happenings in vec(happening(), 1..40),
         repeats in vec(any::<usize>(), 1..20),
     ) {
+        let happenings = block_on(possible(happenings));
         let once = block_on(left(&happenings, <[Event]>::to_vec));
         let twice = |history: &[Event]| history.iter().flat_map(|event| [event.clone(), event.clone()]).collect();
         prop_assert_eq!(&block_on(left(&happenings, twice)), &once);
