@@ -26,6 +26,8 @@ mod range;
 mod request;
 mod runtime;
 mod subscription;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,6 +8,7 @@ mod load;
 mod log;
 mod path;
 mod platform;
+mod predict;
 mod process;
 mod report;
 mod scrape;
@@ -36,6 +37,7 @@ const BENCHES: &[Bench] = &[
     ("function", function::run),
     ("path", path::run),
     ("effect", effect::run),
+    ("predict", predict::run),
 ];
 
 /// The benchmarks that can be named.

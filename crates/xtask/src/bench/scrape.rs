@@ -33,6 +33,14 @@ impl Scrape {
         lines.map(|line| Ok(line.rsplit(' ').next().context("a metric without a value")?.parse::<u64>()?)).sum()
     }
 
+    /// A number that has no labels of its own.
+    pub(super) fn value(&mut self, name: &str) -> Result<f64> {
+        let text = self.text()?;
+        let line = text.lines().find(|line| line.split(['{', ' ']).next() == Some(name));
+        let value = line.and_then(|line| line.rsplit(' ').next()).with_context(|| format!("no metric {name}"))?;
+        Ok(value.parse()?)
+    }
+
     fn text(&mut self) -> Result<String> {
         self.0.write_all(b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")?;
         let mut answer = Vec::new();

@@ -7,8 +7,6 @@
     reason = "tests share it, each uses a part of it, and its numbers are small"
 )]
 
-pub(crate) mod onnx;
-
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -18,8 +16,8 @@ use std::{
     time::Duration,
 };
 
-use onnx::Size;
-use predictor::{Predictor, Runtime};
+pub(crate) use predictor::test_util as onnx;
+use predictor::{Predictor, Runtime, test_util::Size};
 use serde_json::{Value, json};
 use streamforge_dataset::{
     Card, Definition, Feature, Features, Normalisation, Panel, Scale, Scores, SymbolBars, Targets, TrainingSettings,
