@@ -33,13 +33,11 @@ pub(crate) async fn with_bar<'symbol>(
     open_time: Millis,
 ) -> Result<Vec<&'symbol Symbol>, Error> {
     let range = TimeRange::new(open_time, open_time + 1)?;
-    let mut found = Vec::new();
-    for symbol in symbols {
-        if !store.read_closes(&series(symbol, interval), range).await?.open_time.is_empty() {
-            found.push(symbol);
-        }
-    }
-    Ok(found)
+    let reads = symbols.iter().map(async |symbol| {
+        let found = store.read_closes(&series(symbol, interval), range).await?;
+        Ok::<_, Error>((!found.open_time.is_empty()).then_some(symbol))
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 async fn bars(store: &dyn Store, symbol: &Symbol, interval: Interval, range: TimeRange) -> Result<SymbolBars, Error> {

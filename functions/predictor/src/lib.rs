@@ -57,6 +57,8 @@ pub struct Predictor {
     subscriptions: Subscriptions,
     patience: Duration,
     metrics: Metrics,
+    /// One new bar is served at a time.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Predictor {
@@ -65,7 +67,14 @@ impl Predictor {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, objects: Arc<dyn ObjectStore>, runtime: Runtime, patience: Duration) -> Self {
         let models = Models::new(Arc::clone(&objects), runtime);
-        Self { store, models, subscriptions: Subscriptions::new(objects), patience, metrics: Metrics::default() }
+        Self {
+            store,
+            models,
+            subscriptions: Subscriptions::new(objects),
+            patience,
+            metrics: Metrics::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The predictor as the environment describes it; no model and no library is read yet.

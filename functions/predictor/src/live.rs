@@ -54,6 +54,8 @@ impl Predictor {
         context: &Context,
     ) -> Result<(), streamforge_function::Error> {
         let Some(newest) = batch.rows.last() else { return Ok(()) };
+        // All symbols tell of the same bar at once; the first that finds it whole does the work.
+        let _turn = self.turn.lock().await;
         let subscriptions = self.subscriptions.all().await.map_err(unavailable)?;
         let mut later = None;
         for stored in &subscriptions {

@@ -83,9 +83,6 @@ impl Subscriptions {
         let task = command.task.as_deref().unwrap_or_default();
         let key = format!("{}{}", live(&command.queue_id), short(task));
         loop {
-            if self.has_ended(&command.queue_id).await? {
-                return Ok(false);
-            }
             let current = self.read(&key).await?;
             let next = match &current {
                 // A command that comes late does not take the place of a later attempt's.
@@ -97,7 +94,7 @@ impl Subscriptions {
             if self.objects.compare_and_set(&key, expected, json(&key, &next)?).await? != ObjectSwap::Won {
                 continue;
             }
-            // The workflow may have ended between the question and the writing.
+            // Asked after the writing, so that whoever ends the workflow meanwhile finds this object.
             if !self.has_ended(&command.queue_id).await? {
                 return Ok(true);
             }
@@ -163,7 +160,12 @@ impl Subscriptions {
     async fn under(&self, prefix: &str) -> Result<Vec<Stored>, Error> {
         let mut found = Vec::new();
         for key in self.objects.list(prefix).await? {
-            found.extend(self.read(&key).await?);
+            match self.read(&key).await {
+                Ok(stored) => found.extend(stored),
+                // Others must not wait for a person to see to this one.
+                Err(error @ Error::Subscription { .. }) => tracing::error!("{error}"),
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }

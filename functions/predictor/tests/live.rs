@@ -50,6 +50,25 @@ async fn each_new_bar_is_predicted_once() {
 }
 
 #[tokio::test]
+async fn symbols_that_tell_of_a_bar_at_once_cause_it_to_be_predicted_once() {
+    let stage = subscribed(&json!({})).await;
+    stage.bars(40..41).await;
+    let events: Vec<Event> = (0..SYMBOLS.len()).map(|symbol| new_bar(symbol, 40)).collect();
+    let answers = futures::future::join_all(events.iter().map(|event| stage.post(event))).await;
+    assert!(answers.iter().all(|answer| answer.status == 204), "{answers:?}");
+    assert_eq!(stage.events(EventType::PredictionMade).len(), SYMBOLS.len());
+    assert_eq!(stage.statuses(), ["started", "loading"]);
+}
+
+#[tokio::test]
+async fn a_damaged_subscription_keeps_nobody_else_waiting() {
+    let stage = subscribed(&json!({})).await;
+    stage.objects.put("subscriptions/predictor/live/a/b", b"{".to_vec()).await.unwrap();
+    close(&stage, 40).await;
+    assert_eq!(stage.predictions().await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_bar_is_predicted_when_the_last_symbol_has_it() {
     let stage = subscribed(&json!({})).await;
     assert_eq!(stage.post(&new_bar(0, 40)).await.status, 503);
