@@ -1,8 +1,10 @@
 # Build output, tools and demo data live in one folder outside the working tree.
 CACHE ?= $(HOME)/.cache/streamforge
 export CARGO_TARGET_DIR ?= $(CACHE)/target
-# Read when models predict; the path is built into the binaries, so that they find it later.
-export ORT_DYLIB_PATH ?= $(CACHE)/native/onnxruntime/libonnxruntime.so
+# What training links and prediction loads; both paths are built into the binaries, so that they find them later.
+NATIVE := $(CACHE)/native
+export LIBTORCH ?= $(NATIVE)/libtorch/torch
+export ORT_DYLIB_PATH ?= $(NATIVE)/onnxruntime/libonnxruntime.so
 RECORDED := ../shared/data/klines_native/15m_2024-12-30_2026-04-30
 EXCHANGE ?= $(if $(wildcard $(RECORDED)),replay:$(RECORDED),synthetic:42)
 DEMO_DATA ?= $(CACHE)/demo
@@ -19,21 +21,21 @@ DENY := $(CACHE)/tools/bin/cargo-deny
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what building needs: a C compiler, the pinned Rust toolchain and the native libraries
+setup: ## Install what building needs: a C compiler, the pinned Rust toolchain, libtorch and ONNX Runtime
 	@command -v cc >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends build-essential; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
-	@[ -e $(ORT_DYLIB_PATH) ] || trainer/native/fetch.sh $(CACHE)/native
+	@trainer/native/fetch.sh $(NATIVE)
 	@mkdir -p $(CARGO_TARGET_DIR)
 	@# Checkouts share one target folder and cargo goes by times of change: another checkout's sources count as changed.
 	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \
-		{ find crates functions tests knative triggers scaledobjects -type f -exec touch {} +; echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; }
+		{ find crates functions tests trainer knative triggers scaledobjects -type f -exec touch {} +; echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; }
 
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins
 
-demo: build ## Load ten symbols of 15-minute klines over a year, store them and build their graph
+demo: build ## Load ten symbols over sixteen months, build their graph, train on it and predict the last day
 	@rm -rf $(DEMO_DATA)
-	$(STREAMFORGE) run examples/ten-symbols.json --data-dir $(DEMO_DATA) --exchange $(EXCHANGE)
+	$(STREAMFORGE) run examples/train-ten-symbols.json --data-dir $(DEMO_DATA) --exchange $(EXCHANGE)
 
 test: setup ## Run every test
 	cargo build --locked -p streamforge-local

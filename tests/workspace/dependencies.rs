@@ -10,7 +10,7 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions ← `local` ← tests and tools.
+/// `events` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer ← `local` ← tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
         "streamforge-events" => Some(0),
@@ -19,6 +19,7 @@ fn layer(member: &Member) -> Option<u8> {
         | "streamforge-store"
         | "streamforge-exchange"
         | "streamforge-function" => Some(1),
+        "gnn-trainer" => Some(2),
         _ if member.is_in("functions") => Some(2),
         "streamforge-local" => Some(3),
         "streamforge-tests" | "xtask" => Some(4),
@@ -27,12 +28,14 @@ fn layer(member: &Member) -> Option<u8> {
 }
 
 /// Crates that stand for an outside world, and the only members that may know it.
-const WORLDS: [(&str, &[&str]); 7] = [
+const WORLDS: [(&str, &[&str]); 8] = [
     ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local"]),
     ("cloudevents-sdk", &["streamforge-events", "streamforge-function"]),
-    ("ort", &["predictor"]),
+    // The trainer holds what it exports to it.
+    ("ort", &["gnn-trainer", "predictor"]),
     ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local"]),
     ("rusqlite", &["streamforge-bus", "streamforge-store"]),
+    ("tch", &["gnn-trainer"]),
     ("serde-saphyr", &["streamforge-local", "streamforge-tests"]),
     ("tracing-subscriber", &["streamforge-function", "streamforge-local"]),
 ];

@@ -5,17 +5,26 @@
 
 mod architecture;
 mod checkpoint;
+mod claim;
+mod experiment;
+mod fits;
+pub mod job;
 mod network;
 mod onnx;
 mod optimiser;
+mod plan;
+mod relations;
 mod samples;
+mod stops;
 mod training;
 mod weights;
 
 pub use architecture::{Aggregation, Architecture, Temporal};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use experiment::{Journal, Progress, TrainError, Trained, train};
 pub use network::{Network, Outputs};
 pub use onnx::{Export, model_bytes};
+pub use plan::Plan;
 pub use samples::{Direction, Samples, SamplesError};
 pub use training::{Decision, Epoch, Fit, Predicted, Rows, Settings, Stopped, Watch, predict};
 pub use weights::{Weights, WeightsError};

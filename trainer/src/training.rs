@@ -80,8 +80,8 @@ pub struct Rows {
 pub trait Watch {
     /// Asked before each step.
     fn decide(&mut self) -> Decision;
-    /// Told after each epoch, with the state to go on from.
-    fn epoch(&mut self, epoch: &Epoch, checkpoint: &dyn Fn() -> Checkpoint);
+    /// Told after each epoch, and whether it was the last one, with the state to go on from.
+    fn epoch(&mut self, epoch: &Epoch, is_last: bool, checkpoint: &dyn Fn() -> Checkpoint);
 }
 
 /// A fit under way.
@@ -143,7 +143,7 @@ impl<'a> Fit<'a> {
     /// [`Stopped`] if the watch said so.
     pub fn run(mut self, watch: &mut dyn Watch) -> Result<Vec<Epoch>, Stopped> {
         let mut epochs = Vec::new();
-        while self.next_epoch < self.settings.epochs && self.epochs_since_best < self.settings.patience {
+        while !self.is_done() {
             let training_loss = self.train_epoch(watch)?;
             let validation_loss = self.validate();
             let is_best = validation_loss < self.best_loss;
@@ -156,11 +156,21 @@ impl<'a> Fit<'a> {
             }
             self.next_epoch += 1;
             let epoch = Epoch { epoch: self.next_epoch, training_loss, validation_loss, is_best };
-            watch.epoch(&epoch, &|| self.checkpoint());
+            watch.epoch(&epoch, self.is_done(), &|| self.checkpoint());
             epochs.push(epoch);
         }
         self.network.weights.flat = self.best.copy();
         Ok(epochs)
+    }
+
+    /// The epochs that are done.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        self.next_epoch
+    }
+
+    fn is_done(&self) -> bool {
+        self.next_epoch >= self.settings.epochs || self.epochs_since_best >= self.settings.patience
     }
 
     fn train_epoch(&mut self, watch: &mut dyn Watch) -> Result<f64, Stopped> {

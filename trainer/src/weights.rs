@@ -84,6 +84,12 @@ impl Weights {
         named
     }
 
+    /// Whether all of them are numbers.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        values(&self.flat).iter().all(|value| value.is_finite())
+    }
+
     /// The weights as a safetensors file.
     ///
     /// # Errors

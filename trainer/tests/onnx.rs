@@ -1,8 +1,9 @@
 //! The exported model says what the network says: in ONNX Runtime, and in Python's checker and runtime.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod common;
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use common::{FEATURES, SYMBOLS, architectures, graph};
 use fastrand::Rng;
@@ -70,9 +71,13 @@ fn wanted(network: &Network, values: &[f32], present: &[f32]) -> (Vec<f32>, Vec<
     (floats(volatility), floats(outputs.direction.softmax(-1, Kind::Float)))
 }
 
+/// ONNX Runtime's library; Python's packages lie beside its folder.
+fn library() -> PathBuf {
+    std::env::var_os("ORT_DYLIB_PATH").expect("ORT_DYLIB_PATH names the library, as in `make test`").into()
+}
+
 fn environment() -> Environment {
-    let library = std::env::var("ORT_DYLIB_PATH").expect("ORT_DYLIB_PATH names the library, as in `make test`");
-    ort::init_from(library).unwrap().build().unwrap()
+    ort::init_from(library()).unwrap().build().unwrap()
 }
 
 fn session(environment: &Environment, bytes: &[u8]) -> Session {
@@ -127,7 +132,8 @@ fn python_checks_and_runs_the_models() {
         }
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check_models.py");
-    let checked = Command::new("python3").arg(script).arg(folder.path()).output().unwrap();
+    let packages = library().ancestors().nth(2).unwrap().join("python");
+    let checked = Command::new("python3").env("PYTHONPATH", packages).arg(script).arg(folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(checked.status.success(), "{said}{}", String::from_utf8_lossy(&checked.stderr));
     assert_eq!(said.lines().count(), architectures().len(), "{said}");

@@ -1,4 +1,5 @@
 //! A fit learns what is there, goes on to the bit where it was interrupted, and stops when it is told to.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod common;
 
@@ -27,7 +28,7 @@ impl Watch for Keeper {
         }
     }
 
-    fn epoch(&mut self, epoch: &Epoch, checkpoint: &dyn Fn() -> Checkpoint) {
+    fn epoch(&mut self, epoch: &Epoch, _: bool, checkpoint: &dyn Fn() -> Checkpoint) {
         self.checkpoints.push(checkpoint());
         self.epochs.push(epoch.clone());
     }

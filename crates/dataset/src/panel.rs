@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::Range};
 
 use streamforge_events::{Interval, Millis, Symbol, TimeRange};
 
-use crate::Error;
+use crate::{Error, returns::Series};
 
 /// More cells than this are a mistake in a time rather than a market: fifty symbols of minutes over ten years.
 const MOST_CELLS: u64 = 300_000_000;
@@ -98,6 +98,12 @@ impl Panel {
     pub fn close(&self, row: usize, symbol: usize) -> Option<f64> {
         let close = *self.bars.get(symbol)?.close.get(row)?;
         (!close.is_nan()).then_some(close)
+    }
+
+    /// Log returns of one symbol, bar by bar; NaN where there is none.
+    #[must_use]
+    pub fn returns(&self, symbol: usize) -> Vec<f64> {
+        self.bars.get(symbol).map_or_else(Vec::new, |bars| Series::of(bars).returns)
     }
 
     /// The same symbols over some of the rows; rows beyond the end are left out.
