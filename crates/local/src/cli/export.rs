@@ -1,5 +1,7 @@
-//! `streamforge export`: stored klines, trades, graphs and predictions on standard output.
+//! `streamforge export`: stored klines, trades, graphs, predictions and datasets on standard output.
 
+mod dataset;
+mod parquet;
 mod predictions;
 mod realised;
 mod rows;
@@ -44,6 +46,8 @@ pub(super) enum Command {
         #[arg(long, default_value = "json", value_parser = ["json"])]
         format: String,
     },
+    /// Write features, targets and where they are missing, as a training on a graph sees them.
+    Dataset(dataset::Arguments),
     /// Print predictions and what came: by model, version, split, symbol, interval, horizon and open time.
     #[command(disable_version_flag = true)]
     Predictions(predictions::Arguments),
@@ -109,6 +113,7 @@ pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -
             })?;
             output::value(&rows::graph(&graph))?;
         }
+        Command::Dataset(arguments) => dataset::execute(store.as_ref(), &arguments).await?,
         Command::Predictions(arguments) => {
             let mut writer = output::writer();
             predictions::execute(store.as_ref(), data_dir, &arguments, output, &mut writer).await?;

@@ -1,0 +1,173 @@
+//! `streamforge export dataset`: what a training on a graph learns from, as a file for other tools.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use futures::future::try_join_all;
+use streamforge_dataset::{Dataset, Definition, Panel, SymbolBars, Windows};
+use streamforge_events::{SeriesId, SeriesKind, Symbol};
+use streamforge_store::{GraphDocument, Store};
+
+use super::parquet;
+use crate::cli::exit::{Failure, Outcome};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Id of the graph whose symbols, interval and range are taken.
+    #[arg(long, value_name = "ID")]
+    graph: String,
+    /// Bars that the targets are about; without it, as many as the middle window of the features.
+    #[arg(long, value_name = "BARS", value_parser = clap::value_parser!(u32).range(1..))]
+    horizon: Option<u32>,
+    /// Form of the rows.
+    #[arg(long, default_value = "parquet", value_parser = ["parquet"])]
+    format: String,
+    /// File to write; without it, standard output.
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+}
+
+pub(super) async fn execute(store: &dyn Store, arguments: &Arguments) -> Outcome {
+    if arguments.to.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::Configuration("Parquet is not for terminals: name a file by --to".to_owned()));
+    }
+    let graph = store.graph(Some(&arguments.graph)).await?;
+    let graph = graph.ok_or_else(|| Failure::Failed(format!("graph `{}` is not stored", arguments.graph)))?;
+    let dataset = compute(store, &graph, arguments.horizon).await?;
+    match &arguments.to {
+        Some(path) => write_file(&dataset, path),
+        None => Ok(parquet::write(&dataset, BufWriter::new(io::stdout())).map_err(|error| Failure::failed(&error))?),
+    }
+}
+
+/// Features and targets of the symbols of a graph over its range.
+async fn compute(store: &dyn Store, graph: &GraphDocument, horizon: Option<u32>) -> Result<Dataset, Failure> {
+    let fail = |error: streamforge_dataset::Error| Failure::failed(&error);
+    let horizon = horizon.map_or(Windows::of(graph.interval).middle, |bars| bars as usize);
+    let definition = Definition::standard(graph.interval, horizon).map_err(fail)?;
+    let bars = try_join_all(graph.nodes.iter().map(|node| bars(store, graph, &node.symbol))).await?;
+    let panel = Panel::new(graph.interval, bars).map_err(fail)?;
+    Ok(Dataset::compute(&panel, &definition))
+}
+
+async fn bars(store: &dyn Store, graph: &GraphDocument, symbol: &Symbol) -> Result<SymbolBars, Failure> {
+    let series = SeriesId { symbol: symbol.clone(), kind: SeriesKind::Klines(graph.interval) };
+    let columns = store.read_columns(&series, graph.range).await?;
+    Ok(SymbolBars {
+        symbol: symbol.clone(),
+        open_time: columns.open_time,
+        high: columns.high,
+        low: columns.low,
+        close: columns.close,
+        volume: columns.volume,
+        quote_volume: columns.quote_asset_volume,
+        taker_buy_volume: columns.taker_buy_base_asset_volume,
+    })
+}
+
+/// Writes under another name first, so that a file of this name is whole.
+fn write_file(dataset: &Dataset, path: &Path) -> Outcome {
+    let fail = |reason: &dyn std::fmt::Display| {
+        Failure::Failed(format!("failed to write the dataset to `{}`: {reason}", path.display()))
+    };
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".partial");
+    let mut file = BufWriter::new(File::create(&unfinished).map_err(|error| fail(&error))?);
+    parquet::write(dataset, &mut file).map_err(|error| fail(&error))?;
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(|error| fail(&error))?;
+    std::fs::rename(&unfinished, path).map_err(|error| fail(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::{
+        file::reader::{FileReader as _, SerializedFileReader},
+        record::Field,
+    };
+    use serde_json::json;
+    use streamforge_events::{Decimal, Interval, Kline, Millis, TimeRange};
+    use streamforge_store::{GraphStore as _, Node, SeriesStore as _, SqliteStore, Versioned};
+
+    use super::*;
+
+    const HOUR: Millis = 3_600_000;
+    /// More than the longest window of the features, a week.
+    const BARS: i64 = 400;
+
+    fn kline(bar: i64) -> Versioned<Kline> {
+        let close: Decimal = ["1", "2", "1.5"][usize::try_from(bar % 3).unwrap()].parse().unwrap();
+        let value = Kline {
+            open_time: bar * HOUR,
+            open: close,
+            high: close,
+            low: close,
+            close,
+            volume: close,
+            close_time: (bar + 1) * HOUR - 1,
+            quote_asset_volume: close,
+            number_of_trades: 1,
+            taker_buy_base_asset_volume: close,
+            taker_buy_quote_asset_volume: close,
+        };
+        Versioned { version: 1, value }
+    }
+
+    #[tokio::test]
+    async fn a_file_holds_features_targets_and_where_they_are_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let symbols: [Symbol; 2] = ["BTCUSDT".parse().unwrap(), "ETHUSDT".parse().unwrap()];
+        for (symbol, last) in symbols.iter().zip([BARS, BARS - 9]) {
+            let series = SeriesId { symbol: symbol.clone(), kind: SeriesKind::Klines(Interval::H1) };
+            store.upsert_klines(&series, &(0..last).map(kline).collect::<Vec<_>>()).await.unwrap();
+        }
+        let node = |symbol: Symbol| Node { symbol, observations: 1, mean_return: 0.0, volatility: 0.1 };
+        let graph = GraphDocument {
+            id: "g".to_owned(),
+            version: 1,
+            interval: Interval::H1,
+            range: TimeRange::new(0, BARS * HOUR).unwrap(),
+            parameters: json!({}),
+            nodes: symbols.map(node).into(),
+            edges: Vec::new(),
+        };
+        store.put_graph(&graph).await.unwrap();
+        let path = folder.path().join("g.parquet");
+        let arguments =
+            Arguments { graph: "g".to_owned(), horizon: Some(4), format: "parquet".to_owned(), to: Some(path.clone()) };
+        execute(&store, &arguments).await.unwrap();
+
+        let dataset = compute(&store, &graph, Some(4)).await.unwrap();
+        let reader = SerializedFileReader::try_from(path.as_path()).unwrap();
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), dataset.features.present.len());
+        let (mut known, mut unknown) = (0, 0);
+        for (cell, row) in rows.iter().enumerate() {
+            let columns: Vec<(&String, &Field)> = row.get_column_iter().collect();
+            let field = |name: &str| columns.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+            assert_eq!(field("open_time"), Field::TimestampMillis(i64::try_from(cell / 2).unwrap() * HOUR));
+            assert_eq!(field("symbol"), Field::Str(dataset.features.symbols[cell % 2].to_string()));
+            assert_eq!(field("present"), Field::Bool(dataset.features.present[cell]));
+            assert_eq!(field("known"), Field::Bool(dataset.targets.present[cell]));
+            for (place, feature) in dataset.features.features.iter().enumerate() {
+                let value = dataset.features.present[cell].then(|| dataset.features.row(cell)[place]);
+                assert_eq!(field(&feature.to_string()), value.map_or(Field::Null, Field::Float), "{feature}");
+            }
+            if dataset.targets.present[cell] {
+                known += 1;
+                assert_eq!(field("volatility"), Field::Float(dataset.targets.volatility[cell]));
+                let direction = serde_json::to_value(dataset.targets.direction[cell]).unwrap();
+                assert_eq!(field("direction"), Field::Str(direction.as_str().unwrap().to_owned()));
+            } else {
+                unknown += 1;
+                assert_eq!((field("volatility"), field("direction")), (Field::Null, Field::Null));
+            }
+        }
+        assert!(known > 100 && unknown > 10 && dataset.features.present.contains(&true), "{known} {unknown}");
+        let missing = Arguments { graph: "h".to_owned(), ..arguments };
+        assert_eq!(execute(&store, &missing).await, Err(Failure::Failed("graph `h` is not stored".to_owned())));
+    }
+}
