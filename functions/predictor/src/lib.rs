@@ -90,9 +90,9 @@ impl Predictor {
                 error => BuildError::Unusable(chain(&error)),
             }
         };
-        let (store, objects) = (config.store_url()?, config.objects_url()?);
-        let store = streamforge_store::open(store).await.map_err(unusable("STREAMFORGE_STORE_URL"))?;
-        let objects = streamforge_store::open_objects(objects).await.map_err(unusable("STREAMFORGE_OBJECTS_URL"))?;
+        let store = streamforge_store::open(config.store_url()?).await.map_err(unusable("STREAMFORGE_STORE_URL"))?;
+        let objects = streamforge_store::open_objects(config.objects_url()?).await;
+        let objects = objects.map_err(unusable("STREAMFORGE_OBJECTS_URL"))?;
         Ok(Self::new(store, objects, runtime, patience))
     }
 
