@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use flate2::read::GzDecoder;
 use gnn_trainer::{Journal, Plan, Progress, train};
 use serde_json::{Map, Value, json};
-use streamforge_dataset::{Panel, Score, SymbolBars};
+use streamforge_dataset::{Dataset, Panel, Score, SymbolBars};
 use streamforge_events::Interval;
 
 /// Keeps nothing and tells the end of each fit.
@@ -51,7 +51,8 @@ fn main() -> Result<()> {
     let panel = Panel::new(interval, symbols)?;
     tch::set_num_threads(1);
     let started = Instant::now();
-    let trained = train(&plan, &panel, None, 0, &Silent, 2)?;
+    let dataset = Dataset::compute(&panel, &plan.definition);
+    let trained = train(&plan, &panel, &dataset, None, 0, &Silent, 2)?;
     println!("{:.1} s, {} features", started.elapsed().as_secs_f64(), plan.definition.features.len());
     let scores = &trained.card.scores;
     for (target, scores) in

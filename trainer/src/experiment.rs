@@ -109,17 +109,19 @@ struct Fitted {
 
 /// Runs a training on `threads` threads.
 ///
+/// `dataset` is what the plan's definition makes of the panel, from which the edges of each test are computed.
+///
 /// # Errors
 /// [`TrainError`]; nothing was published then, and checkpoints stay for the next attempt.
 pub fn train(
     plan: &Plan,
     panel: &Panel,
+    dataset: &Dataset,
     graph: Option<&GraphDocument>,
     created: Millis,
     journal: &dyn Journal,
     threads: usize,
 ) -> Result<Trained, TrainError> {
-    let dataset = Dataset::compute(panel, &plan.definition);
     let folds = dataset.walk_forward(&plan.fractions, plan.definition.embargo() + plan.reach())?;
     let rows = dataset.rows();
     let all = rows.first().copied().unwrap_or_default()..rows.last().map_or(0, |row| row + 1);
@@ -129,30 +131,30 @@ pub fn train(
     let work = Work {
         plan,
         panel,
-        dataset: &dataset,
+        dataset,
         rule: graph.map_or(usual, EdgeRule::of),
         edges: edges.as_deref(),
         journal,
-        of: fingerprint(plan, &dataset),
+        of: fingerprint(plan, dataset),
         count: fits.len(),
         done: AtomicUsize::new(0),
     };
     let mut fitted = work.run_all(&fits, threads)?;
     let published = fitted.pop().ok_or_else(|| TrainError::Export("no fit was planned".to_owned()))?;
 
-    let mut scores = baseline::scores(&dataset, &plan.definition, &folds)?;
+    let mut scores = baseline::scores(dataset, &plan.definition, &folds)?;
     let mut predictions = Vec::new();
     for variant in [Variant::Graph, Variant::Alone] {
         let of_variant: Vec<&Fitted> =
             fits.iter().zip(&fitted).filter(|(fit, _)| fit.variant == variant).map(|(_, fitted)| fitted).collect();
         if !of_variant.is_empty() {
-            add_scores(&mut scores, variant.name(), &dataset, &of_variant);
+            add_scores(&mut scores, variant.name(), dataset, &of_variant);
         }
         if fits.last().is_some_and(|fit| fit.variant == variant) {
-            predictions = of_variant.iter().flat_map(|fitted| test_predictions(plan, &dataset, &fitted.said)).collect();
+            predictions = of_variant.iter().flat_map(|fitted| test_predictions(plan, dataset, &fitted.said)).collect();
         }
     }
-    let (files, card) = model(plan, graph, created, &dataset, &folds, scores, published)?;
+    let (files, card) = model(plan, graph, created, dataset, &folds, scores, published)?;
     Ok(Trained { files, card, predictions })
 }
 

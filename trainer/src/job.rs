@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 use streamforge_bus::Bus;
-use streamforge_dataset::{Card, Panel, SymbolBars};
+use streamforge_dataset::{Card, Dataset, Panel, SymbolBars};
 use streamforge_events::{
     Envelope, Event, EventType, ModelTrained, Prediction, ReportStatus, SeriesId, SeriesKind, digest, hex,
 };
@@ -204,7 +204,8 @@ impl Trainer {
         let training = tokio::task::spawn_blocking(move || {
             // Each fit has a thread of its own; more within one gain nothing at this size.
             tch::set_num_threads(1);
-            train(&plan, &panel, graph.as_ref(), created, &journal, threads)
+            let dataset = Dataset::compute(&panel, &plan.definition);
+            train(&plan, &panel, &dataset, graph.as_ref(), created, &journal, threads)
         });
         let (trained, ()) = tokio::join!(training, self.tell(progress));
         let trained = match trained {
@@ -285,16 +286,7 @@ impl Trainer {
                 let (interval, range) = (plan.interval, plan.range);
                 return Err(End::Refused(format!("no {interval} klines of {symbol} are stored in {range}")));
             }
-            symbols.push(SymbolBars {
-                symbol: symbol.clone(),
-                open_time: columns.open_time,
-                high: columns.high,
-                low: columns.low,
-                close: columns.close,
-                volume: columns.volume,
-                quote_volume: columns.quote_asset_volume,
-                taker_buy_volume: columns.taker_buy_base_asset_volume,
-            });
+            symbols.push(SymbolBars::of(symbol.clone(), columns));
         }
         Panel::new(plan.interval, symbols).map_err(|error| End::Refused(error.to_string()))
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use streamforge_events::{Interval, Millis, Symbol, TimeRange};
+use streamforge_events::{Interval, KlineColumns, Millis, Symbol, TimeRange};
 
 use crate::{Error, returns::Series};
 
@@ -27,6 +27,23 @@ pub struct SymbolBars {
     pub volume: Vec<f64>,
     pub quote_volume: Vec<f64>,
     pub taker_buy_volume: Vec<f64>,
+}
+
+impl SymbolBars {
+    /// The bars that stored klines are.
+    #[must_use]
+    pub fn of(symbol: Symbol, klines: KlineColumns) -> Self {
+        Self {
+            symbol,
+            open_time: klines.open_time,
+            high: klines.high,
+            low: klines.low,
+            close: klines.close,
+            volume: klines.volume,
+            quote_volume: klines.quote_asset_volume,
+            taker_buy_volume: klines.taker_buy_base_asset_volume,
+        }
+    }
 }
 
 /// Bars of symbols from the first to the last open time; any of them may be missing, at the ends or between.

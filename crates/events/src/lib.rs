@@ -4,6 +4,7 @@
 //! the edge never asks again whether a symbol is a symbol.
 
 mod batch;
+mod columns;
 mod control;
 mod decimal;
 mod envelope;
@@ -27,6 +28,7 @@ mod time;
 pub use cloudevents::{AttributesReader, Event};
 
 pub use batch::{KlineBatch, TradeBatch};
+pub use columns::KlineColumns;
 pub use control::{Command, ControlCommand};
 pub use decimal::{Decimal, DecimalText};
 pub use envelope::{Envelope, attempt, data, document, event_type, extension, queue_id, task};

@@ -27,8 +27,7 @@ pub use object::{ObjectStore, ObjectSwap, check_object_key};
 pub use open::{Store, open, open_objects};
 pub use prediction::{PredictionQuery, PredictionStore};
 pub use series::{
-    Applied, BatchCounts, BatchReport, Coverage, Gap, KlineCloses, KlineColumns, MAX_VERSION, Reject, SeriesStore,
-    Versioned,
+    Applied, BatchCounts, BatchReport, Coverage, Gap, KlineCloses, MAX_VERSION, Reject, SeriesStore, Versioned,
 };
 pub use sqlite::SqliteStore;
 pub use workflow::{

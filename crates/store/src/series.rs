@@ -1,7 +1,7 @@
 //! Series of klines and trades: versioned batches in, half-open ranges out.
 
 use async_trait::async_trait;
-use streamforge_events::{Error as EventError, Kline, Millis, SeriesId, TimeRange, Trade};
+use streamforge_events::{Error as EventError, Kline, KlineColumns, Millis, SeriesId, TimeRange, Trade};
 
 use crate::Error;
 
@@ -89,29 +89,6 @@ impl BatchReport {
     }
 }
 
-/// Klines as columns for computing, ascending by open time.
-///
-/// # Shape
-/// All columns have the same length; index `i` of each belongs to one kline.
-///
-/// # Units
-/// As in [`Kline`], each decimal as the nearest double.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[expect(missing_docs, reason = "the columns bear the names of the kline's fields")]
-pub struct KlineColumns {
-    pub open_time: Vec<Millis>,
-    pub open: Vec<f64>,
-    pub high: Vec<f64>,
-    pub low: Vec<f64>,
-    pub close: Vec<f64>,
-    pub volume: Vec<f64>,
-    pub close_time: Vec<Millis>,
-    pub quote_asset_volume: Vec<f64>,
-    pub number_of_trades: Vec<u64>,
-    pub taker_buy_base_asset_volume: Vec<f64>,
-    pub taker_buy_quote_asset_volume: Vec<f64>,
-}
-
 /// Open times and closes of klines, ascending by open time.
 ///
 /// # Shape
@@ -124,20 +101,6 @@ pub struct KlineColumns {
 pub struct KlineCloses {
     pub open_time: Vec<Millis>,
     pub close: Vec<f64>,
-}
-
-impl KlineColumns {
-    /// Number of klines.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.open_time.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.open_time.is_empty()
-    }
 }
 
 /// A stretch between two stored neighbours where records are missing.

@@ -42,16 +42,7 @@ pub(crate) async fn with_bar<'symbol>(
 
 async fn bars(store: &dyn Store, symbol: &Symbol, interval: Interval, range: TimeRange) -> Result<SymbolBars, Error> {
     let columns = store.read_columns(&series(symbol, interval), range).await?;
-    Ok(SymbolBars {
-        symbol: symbol.clone(),
-        open_time: columns.open_time,
-        high: columns.high,
-        low: columns.low,
-        close: columns.close,
-        volume: columns.volume,
-        quote_volume: columns.quote_asset_volume,
-        taker_buy_volume: columns.taker_buy_base_asset_volume,
-    })
+    Ok(SymbolBars::of(symbol.clone(), columns))
 }
 
 fn series(symbol: &Symbol, interval: Interval) -> SeriesId {

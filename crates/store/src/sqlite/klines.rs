@@ -1,10 +1,10 @@
 //! Klines in `SQLite`: decimals as text, one row per open time.
 
 use rusqlite::{CachedStatement, Connection, Row, params, types::ValueRef};
-use streamforge_events::{Decimal, Kline, Millis, TimeRange};
+use streamforge_events::{Decimal, Kline, KlineColumns, Millis, TimeRange};
 
 use super::failure::{Failure, parse, signed, unsigned};
-use crate::{Applied, BatchReport, KlineCloses, KlineColumns, MAX_VERSION, Reject, Versioned, survivors::survivors};
+use crate::{Applied, BatchReport, KlineCloses, MAX_VERSION, Reject, Versioned, survivors::survivors};
 
 const INSERT: &str = "
     INSERT INTO klines (series_id, open_time, version, open, high, low, close, volume, close_time, quote_asset_volume,

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use streamforge_events::{Interval, Kline, Millis, SeriesId, SeriesKind, TimeRange, Trade};
+use streamforge_events::{Interval, Kline, KlineColumns, Millis, SeriesId, SeriesKind, TimeRange, Trade};
 
 use super::{
     SqliteStore, coverage,
     failure::{Failure, parse},
     klines, loaded, trades,
 };
-use crate::{BatchReport, Coverage, Error, KlineCloses, KlineColumns, SeriesStore, Versioned};
+use crate::{BatchReport, Coverage, Error, KlineCloses, SeriesStore, Versioned};
 
 #[async_trait]
 impl SeriesStore for SqliteStore {

@@ -56,16 +56,7 @@ async fn compute(store: &dyn Store, graph: &GraphDocument, horizon: Option<u32>)
 async fn bars(store: &dyn Store, graph: &GraphDocument, symbol: &Symbol) -> Result<SymbolBars, Failure> {
     let series = SeriesId { symbol: symbol.clone(), kind: SeriesKind::Klines(graph.interval) };
     let columns = store.read_columns(&series, graph.range).await?;
-    Ok(SymbolBars {
-        symbol: symbol.clone(),
-        open_time: columns.open_time,
-        high: columns.high,
-        low: columns.low,
-        close: columns.close,
-        volume: columns.volume,
-        quote_volume: columns.quote_asset_volume,
-        taker_buy_volume: columns.taker_buy_base_asset_volume,
-    })
+    Ok(SymbolBars::of(symbol.clone(), columns))
 }
 
 /// Writes under another name first, so that a file of this name is whole.

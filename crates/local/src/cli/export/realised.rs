@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use streamforge_dataset::{Card, Definition, Direction, Panel, SymbolBars, Targets, Windows, volatility_of_logarithm};
 use streamforge_events::{Interval, Millis, ModelName, ModelVersion, Prediction, SeriesId, SeriesKind, TimeRange};
-use streamforge_store::{KlineColumns, ModelRegistry, Store};
+use streamforge_store::{ModelRegistry, Store};
 
 use crate::cli::exit::Failure;
 
@@ -46,7 +46,7 @@ impl<'store> Realised<'store> {
         let Some(range) = needed(&definition, first.open_time, last.open_time) else { return Ok(unknown) };
         let series = SeriesId { symbol: first.symbol.clone(), kind: SeriesKind::Klines(first.interval) };
         let columns = self.store.read_columns(&series, range).await?;
-        let panel = match Panel::new(first.interval, vec![bars(&series, columns)]) {
+        let panel = match Panel::new(first.interval, vec![SymbolBars::of(series.symbol.clone(), columns)]) {
             Ok(panel) => panel,
             Err(streamforge_dataset::Error::NoBars) => return Ok(unknown),
             Err(error) => return Err(Failure::failed(&error)),
@@ -92,19 +92,6 @@ fn needed(definition: &Definition, first: Millis, last: Millis) -> Option<TimeRa
     // The end of the year 9999, which no stored time exceeds.
     let to = last.saturating_add(span(definition.horizon)).min(253_402_300_800_000);
     TimeRange::new(from, to).ok()
-}
-
-fn bars(series: &SeriesId, columns: KlineColumns) -> SymbolBars {
-    SymbolBars {
-        symbol: series.symbol.clone(),
-        open_time: columns.open_time,
-        high: columns.high,
-        low: columns.low,
-        close: columns.close,
-        volume: columns.volume,
-        quote_volume: columns.quote_asset_volume,
-        taker_buy_volume: columns.taker_buy_base_asset_volume,
-    }
 }
 
 fn at(targets: &Targets, open_time: Millis) -> Option<Realisation> {
