@@ -25,6 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+use crate::platform::{Error, Places, Urls};
 use exit::Outcome;
 use output::Output;
 
@@ -43,9 +44,34 @@ struct Global {
     /// Folder of the log, the store, the worker logs and the lock.
     #[arg(long, global = true, value_name = "DIR", env = "STREAMFORGE_DATA_DIR", default_value = ".streamforge")]
     data_dir: PathBuf,
+    #[command(flatten)]
+    backends: Backends,
     /// Print JSON for programs instead of text for people.
     #[arg(long, global = true)]
     json: bool,
+}
+
+/// What to use instead of the data folder.
+#[derive(Debug, clap::Args)]
+struct Backends {
+    /// Event log: `sqlite` in the data folder, or `kafka://HOST:PORT`.
+    #[arg(long, global = true, value_name = "URL", env = "STREAMFORGE_BUS_URL", default_value = "sqlite")]
+    bus: String,
+    /// Store: `sqlite` in the data folder, or `arangodb://HOST:PORT/DB`.
+    #[arg(long, global = true, value_name = "URL", env = "STREAMFORGE_STORE_URL", default_value = "sqlite")]
+    store: String,
+    /// Objects, such as models: `file` in the data folder, or `s3://BUCKET`.
+    #[arg(long, global = true, value_name = "URL", env = "STREAMFORGE_OBJECTS_URL", default_value = "file")]
+    objects: String,
+}
+
+impl Global {
+    fn places(&self) -> Result<Places, Error> {
+        let named = |url: &str, own: &str| (url != own).then(|| url.to_owned());
+        let Backends { bus, store, objects } = &self.backends;
+        let urls = Urls { bus: named(bus, "sqlite"), store: named(store, "sqlite"), objects: named(objects, "file") };
+        Places::new(&self.data_dir, urls)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,11 +120,11 @@ pub fn main() -> ExitCode {
 
 fn execute(cli: Cli) -> Outcome {
     let output = Output::new(cli.global.json);
-    let data_dir = cli.global.data_dir;
+    let places = cli.global.places()?;
     match cli.command {
         // Workers and the simulator bring a runtime and a log format of their own.
         Command::Function(arguments) => return function::execute(&arguments),
-        Command::Dummy(arguments) => return dummy::execute(&arguments, &data_dir),
+        Command::Dummy(arguments) => return dummy::execute(&arguments, &places),
         Command::Completions(arguments) => return completions::execute(&arguments),
         _ => {}
     }
@@ -106,17 +132,17 @@ fn execute(cli: Cli) -> Outcome {
     let runtime = exit::runtime()?;
     runtime.block_on(async move {
         match cli.command {
-            Command::Up(arguments) => up::execute(arguments, &data_dir, output).await,
-            Command::Run(arguments) => run::execute(arguments, &data_dir, output).await,
-            Command::Publish(arguments) => publish::execute(arguments, &data_dir, output).await,
-            Command::Queues(command) => queues::execute(command, &data_dir, output).await,
-            Command::Control(arguments) => control::execute(arguments, &data_dir, output).await,
+            Command::Up(arguments) => up::execute(arguments, &places, output).await,
+            Command::Run(arguments) => run::execute(arguments, &places, output).await,
+            Command::Publish(arguments) => publish::execute(arguments, &places, output).await,
+            Command::Queues(command) => queues::execute(command, &places, output).await,
+            Command::Control(arguments) => control::execute(arguments, &places, output).await,
             Command::Exchange(command) => exchange::execute(command, output).await,
-            Command::Export(command) => export::execute(command, &data_dir, output).await,
-            Command::Models(command) => models::execute(command, &data_dir, output).await,
-            Command::DeadLetters(command) => dead_letters::execute(command, &data_dir, output).await,
-            Command::Repair(arguments) => repair::execute(arguments, &data_dir, output).await,
-            Command::Status(arguments) => status::execute(arguments, &data_dir, output).await,
+            Command::Export(command) => export::execute(command, &places, output).await,
+            Command::Models(command) => models::execute(command, &places, output).await,
+            Command::DeadLetters(command) => dead_letters::execute(command, &places, output).await,
+            Command::Repair(arguments) => repair::execute(arguments, &places, output).await,
+            Command::Status(arguments) => status::execute(arguments, &places, output).await,
             Command::Function(_) | Command::Dummy(_) | Command::Completions(_) => Ok(()),
         }
     })

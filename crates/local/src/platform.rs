@@ -8,6 +8,7 @@ mod error;
 mod exchange;
 mod folder;
 mod jobs;
+mod places;
 mod scaling;
 mod serving;
 mod signal;
@@ -23,7 +24,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use streamforge_bus::{Bus, SqliteBus, TopicConfig};
+use streamforge_bus::{Bus, TopicConfig};
 use streamforge_events::Millis;
 use streamforge_store::Store;
 use tokio::{
@@ -46,6 +47,7 @@ pub use error::Error;
 pub use exchange::Exchange;
 pub use folder::DataFolder;
 pub use jobs::JobCounts;
+pub use places::{Places, Urls};
 pub use signal::{interrupted, shutdown_signal};
 pub use sources::ManifestSource;
 pub use state::State;
@@ -65,8 +67,8 @@ const MOST_RUNS: u32 = 1;
 /// What a platform is asked to be.
 #[derive(Debug, Clone)]
 pub struct PlatformConfig {
-    /// Folder of everything durable; made if it is missing.
-    pub data_dir: PathBuf,
+    /// The data folder, made if it is missing, and what is elsewhere.
+    pub places: Places,
     /// Folder with the manifests; without it, the working tree's or the built-in ones.
     pub manifests: Option<PathBuf>,
     /// Address of the Broker ingress, on loopback.
@@ -108,11 +110,12 @@ impl Platform {
     /// # Errors
     /// [`Error`], with nothing left running.
     pub async fn start(config: PlatformConfig) -> Result<Self, Error> {
-        let Checked { folder, source, manifests, subscriptions, exchange, program } = Checked::new(&config)?;
+        let Checked { source, manifests, subscriptions, exchange, program } = Checked::new(&config)?;
+        let places = config.places;
+        let folder = places.folder().clone();
         let lock = folder.lock().await?;
-        SqliteBus::check(&folder.bus())?;
-        let bus: Arc<dyn Bus> = Arc::new(SqliteBus::open(&folder.bus())?);
-        let store = streamforge_store::open(&folder.store_url()).await?;
+        let bus = places.open_bus()?;
+        let store = places.open_store().await?;
         create_topics(bus.as_ref(), &manifests).await?;
 
         let serving = CancellationToken::new();
@@ -129,7 +132,7 @@ impl Platform {
         let endpoints = Endpoints::default();
         let beside = program.parent().unwrap_or(std::path::Path::new(".")).to_owned();
         let workers = Workers {
-            folder: &folder,
+            places: &places,
             program,
             job_path: config.job_path.unwrap_or(beside),
             max_jobs: config.max_jobs.unwrap_or(MOST_RUNS),
@@ -154,6 +157,9 @@ impl Platform {
             api_url,
             exchange_url,
             exchange: config.exchange,
+            bus: places.bus_url(),
+            store: places.store_url(),
+            objects: places.objects_url(),
             jobs: jobs.iter().map(|job| (job.name.clone(), *job.counts.borrow())).collect(),
             workers: started.counts.iter().map(|(name, counts)| (name.clone(), *counts.borrow())).collect(),
         };
@@ -237,7 +243,6 @@ impl Platform {
 
 /// What can be known to be right before anything is touched.
 struct Checked {
-    folder: DataFolder,
     source: ManifestSource,
     manifests: Manifests,
     subscriptions: Vec<Subscription>,
@@ -260,14 +265,7 @@ impl Checked {
             Some(program) => program.clone(),
             None => std::env::current_exe().map_err(Error::Binary)?,
         };
-        Ok(Self {
-            folder: DataFolder::new(&config.data_dir)?,
-            source,
-            manifests,
-            subscriptions,
-            exchange: config.exchange.parse()?,
-            program,
-        })
+        Ok(Self { source, manifests, subscriptions, exchange: config.exchange.parse()?, program })
     }
 }
 

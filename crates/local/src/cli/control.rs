@@ -1,9 +1,9 @@
 //! `streamforge control`: ping or stop the workers of a workflow, and wait for their answer.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use streamforge_bus::{Bus, SqliteBus};
+use streamforge_bus::Bus;
 use streamforge_events::{QueueId, Topic};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     output::{self, Output},
     queues, remote,
 };
-use crate::{message::Message, platform::DataFolder};
+use crate::{message::Message, platform::Places};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -40,12 +40,12 @@ enum Kind {
     Stop,
 }
 
-pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
+pub(super) async fn execute(arguments: Arguments, places: &Places, output: Output) -> Outcome {
     if arguments.command == Kind::Stop {
-        return queues::stop(&arguments.queue_id, data_dir, output).await;
+        return queues::stop(&arguments.queue_id, places, output).await;
     }
-    let state = remote::running(data_dir)?;
-    let bus: Arc<dyn Bus> = Arc::new(SqliteBus::open(&DataFolder::new(data_dir)?.bus())?);
+    let state = remote::running(places)?;
+    let bus = remote::existing_bus(places)?;
     let topic = Topic::QueueEvents.to_string();
     let before = bus.end_offsets(&topic).await?;
     let client = remote::client()?;

@@ -2,18 +2,17 @@
 
 mod letter;
 
-use std::{io::Write as _, path::Path};
+use std::io::Write as _;
 
 use serde_json::{Value, json};
-use streamforge_bus::SqliteBus;
 use streamforge_events::rfc3339;
 
 use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
-    remote,
+    remote::{self, existing_bus},
 };
-use crate::platform::DataFolder;
+use crate::platform::{DataFolder, Places};
 use letter::{Letter, LetterId, find, mark, replay_mark};
 
 pub(super) use letter::read;
@@ -61,43 +60,39 @@ pub(super) struct Arguments {
     topic: String,
 }
 
-pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -> Outcome {
-    let folder = DataFolder::new(data_dir)?;
-    if !folder.bus().exists() {
-        let shown = data_dir.display();
-        return Err(Failure::Unavailable(format!("there is no data in `{shown}`; name another folder by --data-dir")));
-    }
-    let bus = SqliteBus::open(&folder.bus())?;
+pub(super) async fn execute(command: Command, places: &Places, output: Output) -> Outcome {
+    let (folder, bus) = (places.folder(), existing_bus(places)?);
+    let bus = bus.as_ref();
     match command {
         Command::List(arguments) => {
-            let letters = read(&bus, &arguments.topic, &[]).await?;
-            list(&letters, &folder, output)
+            let letters = read(bus, &arguments.topic, &[]).await?;
+            list(&letters, folder, output)
         }
         Command::Show { letter, arguments } => {
-            let letters = read(&bus, &arguments.topic, &[]).await?;
-            show(find(&letters, letter)?, &folder, output)
+            let letters = read(bus, &arguments.topic, &[]).await?;
+            show(find(&letters, letter)?, folder, output)
         }
         Command::Replay { letters, all, again, broker, namespace, arguments } => {
-            let known = read(&bus, &arguments.topic, &[]).await?;
+            let known = read(bus, &arguments.topic, &[]).await?;
             let mut chosen = Vec::new();
             for id in &letters {
                 chosen.push(find(&known, *id)?);
             }
             if all {
-                chosen = known.iter().filter(|letter| again || !replay_mark(&folder, letter.id).exists()).collect();
+                chosen = known.iter().filter(|letter| again || !replay_mark(folder, letter.id).exists()).collect();
             }
-            let repeated = chosen.iter().find(|letter| !again && replay_mark(&folder, letter.id).exists());
+            let repeated = chosen.iter().find(|letter| !again && replay_mark(folder, letter.id).exists());
             if let Some(letter) = repeated {
                 let id = letter.id;
                 return Err(Failure::Failed(format!("letter {id} was replayed before; say --again to repeat it")));
             }
-            let ingress_url = remote::running(data_dir)?.ingress_url;
+            let ingress_url = remote::running(places)?.ingress_url;
             let client = remote::client()?;
             for letter in chosen {
                 let broker = broker.clone().map_or_else(|| letter.broker(), Ok)?;
                 remote::publish(&client, &ingress_url, &namespace, &broker, &letter.original()).await?;
                 // After the publication: a replay that is cut short may be repeated, never lost.
-                mark(&folder, letter.id)?;
+                mark(folder, letter.id)?;
                 if output.is_json() {
                     output::value(&json!({ "letter": letter.id.to_string(), "broker": broker }))?;
                 } else {

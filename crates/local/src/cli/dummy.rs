@@ -1,6 +1,6 @@
 //! `streamforge dummy`: the diagnostic function with a behaviour chosen on the command line.
 
-use std::{os::unix::process::CommandExt as _, path::Path, process};
+use std::{os::unix::process::CommandExt as _, process};
 
 use dummy_service::{Behaviour, Loading};
 
@@ -8,7 +8,7 @@ use super::{
     exit::{Failure, Outcome},
     remote,
 };
-use crate::functions;
+use crate::{functions, platform::Places};
 
 /// Name of the diagnostic function.
 const FUNCTION: &str = "dummy-service";
@@ -53,7 +53,7 @@ impl Arguments {
 }
 
 /// Becomes `streamforge function dummy-service` with the behaviour in its environment.
-pub(super) fn execute(arguments: &Arguments, data_dir: &Path) -> Outcome {
+pub(super) fn execute(arguments: &Arguments, places: &Places) -> Outcome {
     let behaviour = serde_json::to_string(&arguments.behaviour()).map_err(|error| Failure::failed(&error))?;
     let mut command = process::Command::new(std::env::current_exe()?);
     command.args(["function", FUNCTION]).env("STREAMFORGE_DUMMY_BEHAVIOUR", behaviour);
@@ -65,7 +65,7 @@ pub(super) fn execute(arguments: &Arguments, data_dir: &Path) -> Outcome {
             command.env_remove(name);
         }
     }
-    if let Ok(state) = remote::running(data_dir) {
+    if let Ok(state) = remote::running(places) {
         command.env("STREAMFORGE_INGRESS_URL", state.ingress_url);
     }
     if let Some(port) = arguments.port {

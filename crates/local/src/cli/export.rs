@@ -6,7 +6,7 @@ mod predictions;
 mod realised;
 mod rows;
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use clap::ValueEnum;
 use streamforge_events::{Interval, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
@@ -18,6 +18,7 @@ use super::{
     output::{self, Output},
     queues::open,
 };
+use crate::platform::Places;
 
 /// Rows that are held in memory at once.
 const PAGE: usize = 10_000;
@@ -92,8 +93,8 @@ impl Series {
     }
 }
 
-pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -> Outcome {
-    let store = open(data_dir).await?;
+pub(super) async fn execute(command: Command, places: &Places, output: Output) -> Outcome {
+    let store = open(places).await?;
     match command {
         Command::Candles { series, interval } => {
             let mut writer = output::writer();
@@ -116,7 +117,7 @@ pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -
         Command::Dataset(arguments) => dataset::execute(store.as_ref(), &arguments).await?,
         Command::Predictions(arguments) => {
             let mut writer = output::writer();
-            predictions::execute(store.as_ref(), data_dir, &arguments, output, &mut writer).await?;
+            predictions::execute(store.as_ref(), places, &arguments, output, &mut writer).await?;
             writer.flush()?;
         }
     }
@@ -190,6 +191,7 @@ mod tests {
     use streamforge_store::Versioned;
 
     use super::*;
+    use crate::platform::Urls;
 
     const HOUR: Millis = 3_600_000;
 
@@ -218,10 +220,11 @@ mod tests {
     #[tokio::test]
     async fn klines_come_out_ascending_and_inside_the_range() {
         let temporary = tempfile::tempdir().unwrap();
-        assert!(matches!(open(temporary.path()).await, Err(Failure::Unavailable(_))));
+        let places = Places::new(temporary.path(), Urls::default()).unwrap();
+        assert!(matches!(open(&places).await, Err(Failure::Unavailable(_))));
         let url = format!("sqlite://{}", temporary.path().join("store.db").display());
         streamforge_store::open(&url).await.unwrap();
-        let store = open(temporary.path()).await.unwrap();
+        let store = open(&places).await.unwrap();
         let id = SeriesId { symbol: "BTCUSDT".parse().unwrap(), kind: SeriesKind::Klines(Interval::H1) };
         store.upsert_klines(&id, &[kline(2 * HOUR), kline(0), kline(HOUR), kline(3 * HOUR)]).await.unwrap();
         let text = async |series: Series, interval, format| {

@@ -2,7 +2,7 @@
 
 mod export;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use streamforge_events::{ModelName, ModelVersion, rfc3339};
@@ -12,7 +12,7 @@ use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
 };
-use crate::platform::DataFolder;
+use crate::platform::Places;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -49,9 +49,9 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -> Outcome {
-    let Some(models) = open_if_there(data_dir).await? else {
-        let shown = data_dir.display();
+pub(super) async fn execute(command: Command, places: &Places, output: Output) -> Outcome {
+    let Some(models) = open_if_there(places).await? else {
+        let shown = places.folder().root().display();
         return Err(Failure::Unavailable(format!(
             "no models are stored in `{shown}`; name another folder by --data-dir"
         )));
@@ -86,12 +86,8 @@ pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -
 }
 
 /// The models of a data folder; none if it has none.
-pub(super) async fn open_if_there(data_dir: &Path) -> Result<Option<ModelRegistry>, Failure> {
-    let folder = DataFolder::new(data_dir)?;
-    if !folder.objects().is_dir() {
-        return Ok(None);
-    }
-    Ok(Some(ModelRegistry::new(streamforge_store::open_objects(&folder.objects_url()).await?)))
+pub(super) async fn open_if_there(places: &Places) -> Result<Option<ModelRegistry>, Failure> {
+    Ok(places.existing_objects().await?.map(ModelRegistry::new))
 }
 
 /// Where the note of the version in use is damaged, none is in use.

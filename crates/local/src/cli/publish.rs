@@ -12,7 +12,10 @@ use super::{
     output::{self, Output},
     remote,
 };
-use crate::{bounded_text, platform::now};
+use crate::{
+    bounded_text,
+    platform::{Places, now},
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -48,11 +51,11 @@ pub(super) struct Arguments {
     ingress_url: Option<String>,
 }
 
-pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
+pub(super) async fn execute(arguments: Arguments, places: &Places, output: Output) -> Outcome {
     let event = remote::event(&document(&arguments)?)?;
     let ingress_url = match &arguments.ingress_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => remote::running(data_dir)?.ingress_url,
+        None => remote::running(places)?.ingress_url,
     };
     let client = remote::client()?;
     remote::publish(&client, &ingress_url, &arguments.namespace, &arguments.broker, &event).await?;

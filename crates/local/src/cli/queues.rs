@@ -1,6 +1,6 @@
 //! `streamforge queues`: workflows listed, shown, watched and stopped.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use queue_manager::document::Workflow;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::{
     progress::Progress,
     remote, scores,
 };
-use crate::platform::{DataFolder, interrupted};
+use crate::platform::{Places, interrupted};
 
 /// How often a watched workflow is read.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -46,11 +46,11 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -> Outcome {
+pub(super) async fn execute(command: Command, places: &Places, output: Output) -> Outcome {
     if let Command::Stop { queue_id } = &command {
-        return stop(queue_id, data_dir, output).await;
+        return stop(queue_id, places, output).await;
     }
-    let store = open(data_dir).await?;
+    let store = open(places).await?;
     match command {
         Command::List { status, limit } => list(store.as_ref(), status.as_deref(), limit as usize, output).await,
         Command::Show { queue_id } => {
@@ -67,18 +67,16 @@ pub(super) async fn execute(command: Command, data_dir: &Path, output: Output) -
 }
 
 /// Opens the store of a data folder that exists.
-pub(super) async fn open(data_dir: &Path) -> Result<Arc<dyn Store>, Failure> {
-    let folder = DataFolder::new(data_dir)?;
-    if !folder.store().exists() {
-        let shown = data_dir.display();
-        return Err(Failure::Unavailable(format!("nothing is stored in `{shown}`; name another folder by --data-dir")));
-    }
-    Ok(streamforge_store::open(&folder.store_url()).await?)
+pub(super) async fn open(places: &Places) -> Result<Arc<dyn Store>, Failure> {
+    places.existing_store().await?.ok_or_else(|| {
+        let shown = places.folder().root().display();
+        Failure::Unavailable(format!("nothing is stored in `{shown}`; name another folder by --data-dir"))
+    })
 }
 
 /// Stops a workflow through the API of the running platform.
-pub(super) async fn stop(queue_id: &QueueId, data_dir: &Path, output: Output) -> Outcome {
-    let state = remote::running(data_dir)?;
+pub(super) async fn stop(queue_id: &QueueId, places: &Places, output: Output) -> Outcome {
+    let state = remote::running(places)?;
     let client = remote::client()?;
     let path = format!("/queues/stop?queue_id={queue_id}");
     let answer = remote::post_api(&client, &state.api_url, &path, None).await?;

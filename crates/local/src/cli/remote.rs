@@ -1,28 +1,38 @@
 //! The running platform, as a command reaches it.
 
-use std::{path::Path, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
+use streamforge_bus::Bus;
 
 use super::exit::{Failure, chain};
 use crate::{
     message::Message,
-    platform::{DataFolder, State},
+    platform::{Places, State},
 };
 
 /// The namespace of our own Brokers.
 pub(super) const NAMESPACE: &str = "streamforge";
 
 /// Finds the platform that works on a data folder.
-pub(super) fn running(data_dir: &Path) -> Result<State, Failure> {
-    DataFolder::new(data_dir)?.running().ok_or_else(|| {
-        let folder = data_dir.display();
+pub(super) fn running(places: &Places) -> Result<State, Failure> {
+    let folder = places.folder();
+    folder.running().ok_or_else(|| {
+        let folder = folder.root().display();
         Failure::Unavailable(format!(
             "no platform runs on `{folder}`; start one with `streamforge up --data-dir {folder}`"
         ))
+    })
+}
+
+/// Opens the event log of a data folder that has one.
+pub(super) fn existing_bus(places: &Places) -> Result<Arc<dyn Bus>, Failure> {
+    places.existing_bus()?.ok_or_else(|| {
+        let shown = places.folder().root().display();
+        Failure::Unavailable(format!("there is no data in `{shown}`; name another folder by --data-dir"))
     })
 }
 

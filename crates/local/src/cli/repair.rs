@@ -1,6 +1,6 @@
 //! `streamforge repair`: a new log of all that can be read of a damaged one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use streamforge_bus::Repair;
@@ -9,7 +9,7 @@ use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
 };
-use crate::platform::DataFolder;
+use crate::platform::Places;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {}
@@ -34,8 +34,8 @@ struct Gone {
     to: u64,
 }
 
-pub(super) async fn execute(_: Arguments, data_dir: &Path, output: Output) -> Outcome {
-    let folder = DataFolder::new(data_dir)?;
+pub(super) async fn execute(_: Arguments, places: &Places, output: Output) -> Outcome {
+    let folder = places.folder();
     if !folder.root().is_dir() {
         let shown = folder.root().display();
         return Err(Failure::Unavailable(format!("there is no data in `{shown}`; name another folder by --data-dir")));
@@ -70,16 +70,18 @@ mod tests {
     use streamforge_bus::{Bus, Record, SqliteBus, TopicConfig};
 
     use super::*;
+    use crate::platform::Urls;
 
     #[tokio::test]
     async fn a_running_platform_keeps_its_log() {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = DataFolder::new(temporary.path()).unwrap();
+        let places = Places::new(temporary.path(), Urls::default()).unwrap();
+        let folder = places.folder();
         let bus = SqliteBus::open(&folder.bus()).unwrap();
         bus.create_topic("t", &TopicConfig::default()).await.unwrap();
         bus.publish("t", Record::default()).await.unwrap();
         drop(bus);
-        let repair = || execute(Arguments {}, temporary.path(), Output::new(true));
+        let repair = || execute(Arguments {}, &places, Output::new(true));
 
         let lock = folder.lock().await.unwrap();
         assert!(matches!(repair().await, Err(Failure::Unavailable(_))));

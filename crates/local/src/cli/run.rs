@@ -9,13 +9,13 @@ mod request;
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use streamforge_bus::{Bus, SqliteBus};
+use streamforge_bus::Bus;
 use streamforge_events::Topic;
 use streamforge_store::Store;
 
@@ -26,7 +26,7 @@ use super::{
     publish, queues, remote,
     up::PlatformArguments,
 };
-use crate::platform::{DataFolder, Platform, PlatformConfig, State, shutdown_signal};
+use crate::platform::{DataFolder, Places, Platform, PlatformConfig, State, shutdown_signal};
 use report::Report;
 use request::Request;
 
@@ -49,11 +49,11 @@ pub(super) struct Arguments {
     again: bool,
 }
 
-pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
+pub(super) async fn execute(arguments: Arguments, places: &Places, output: Output) -> Outcome {
     let started = Instant::now();
     let stopped = shutdown_signal();
     let request = Request::parse(&publish::read(&arguments.file)?, arguments.again)?;
-    let host = Host::find_or_start(arguments.platform, data_dir).await?;
+    let host = Host::find_or_start(arguments.platform, places).await?;
     let ended = tokio::select! {
         ended = run(&request, &host, output) => ended,
         ended = host.ended() => Err(ended),
@@ -66,7 +66,7 @@ pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Outpu
     host.stop().await;
     let document = ended?;
     if let Some(report) = report {
-        report?.print(data_dir, output)?;
+        report?.print(places.folder(), output)?;
     }
     queues::ended(&document)
 }
@@ -81,23 +81,15 @@ struct Host {
 }
 
 impl Host {
-    async fn find_or_start(arguments: PlatformArguments, data_dir: &Path) -> Result<Self, Failure> {
-        let folder = DataFolder::new(data_dir)?;
+    async fn find_or_start(arguments: PlatformArguments, places: &Places) -> Result<Self, Failure> {
+        let folder = places.folder().clone();
         if let Some(state) = folder.running() {
-            if state.exchange != arguments.exchange {
-                let (running, asked) = (&state.exchange, &arguments.exchange);
-                return Err(Failure::Unavailable(format!(
-                    "process {} works on this data folder with exchange `{running}`, not `{asked}`; stop it or name \
-                     another folder by --data-dir",
-                    state.pid
-                )));
-            }
-            let bus = Arc::new(SqliteBus::open(&folder.bus())?);
-            let store = streamforge_store::open(&folder.store_url()).await?;
+            check_same(&state, &arguments.exchange, places)?;
+            let (bus, store) = (remote::existing_bus(places)?, places.open_store().await?);
             return Ok(Self { own: None, folder, state, bus, store });
         }
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config: PlatformConfig = arguments.config(data_dir, any, any);
+        let config: PlatformConfig = arguments.config(places, any, any);
         let platform = Platform::start(config).await?;
         let (state, bus, store) = (platform.state(), platform.bus(), platform.store());
         Ok(Self { own: Some(platform), folder, state, bus, store })
@@ -124,6 +116,25 @@ impl Host {
             platform.shutdown().await;
         }
     }
+}
+
+/// Refuses a platform that works with others than those asked for.
+fn check_same(state: &State, exchange: &str, places: &Places) -> Outcome {
+    let (bus, store, objects) = (places.bus_url(), places.store_url(), places.objects_url());
+    let pairs = [
+        ("exchange", state.exchange.as_str(), exchange),
+        ("event log", &state.bus, &bus),
+        ("store", &state.store, &store),
+        ("objects", &state.objects, &objects),
+    ];
+    let Some((what, running, asked)) = pairs.into_iter().find(|(_, running, asked)| running != asked) else {
+        return Ok(());
+    };
+    Err(Failure::Unavailable(format!(
+        "process {} works on this data folder with {what} `{running}`, not `{asked}`; stop it or name another folder \
+         by --data-dir",
+        state.pid
+    )))
 }
 
 /// Publishes the request and follows the workflow to its end.

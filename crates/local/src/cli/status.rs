@@ -1,16 +1,16 @@
 //! `streamforge status`: topics, consumer groups with their lag, and workers.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use streamforge_bus::{Bus, SqliteBus};
 
 use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
+    remote::existing_bus,
 };
 use crate::{
-    platform::{DataFolder, JobCounts, State},
+    platform::{JobCounts, Places, State},
     supervisor::Counts,
 };
 
@@ -50,9 +50,9 @@ struct Group {
     lost: u64,
 }
 
-pub(super) async fn execute(_: Arguments, data_dir: &Path, output: Output) -> Outcome {
-    let folder = DataFolder::new(data_dir)?;
-    let report = report(&folder).await?;
+pub(super) async fn execute(_: Arguments, places: &Places, output: Output) -> Outcome {
+    let folder = places.folder();
+    let report = report(places).await?;
     if output.is_json() {
         output::value(&report)?;
         return Ok(());
@@ -71,12 +71,8 @@ pub(super) async fn execute(_: Arguments, data_dir: &Path, output: Output) -> Ou
     print(&report)
 }
 
-async fn report(folder: &DataFolder) -> Result<Report, Failure> {
-    if !folder.bus().exists() {
-        let shown = folder.root().display();
-        return Err(Failure::Unavailable(format!("there is no data in `{shown}`; name another folder by --data-dir")));
-    }
-    let bus = SqliteBus::open(&folder.bus())?;
+async fn report(places: &Places) -> Result<Report, Failure> {
+    let bus = existing_bus(places)?;
     let topics = bus.topics().await?.into_iter().map(|topic| {
         let start = topic.offsets.iter().map(|offsets| offsets.start).sum();
         let end = topic.offsets.iter().map(|offsets| offsets.end).sum();
@@ -94,7 +90,7 @@ async fn report(folder: &DataFolder) -> Result<Report, Failure> {
         let lag = bus.lag(&name, &topic).await?.into_iter().sum();
         groups.push(Group { name, topic, committed, lag, lost });
     }
-    let platform = folder.running();
+    let platform = places.folder().running();
     let workers = platform.as_ref().map(|state| state.workers.clone()).unwrap_or_default();
     let jobs = platform.as_ref().map(|state| state.jobs.clone()).unwrap_or_default();
     Ok(Report { platform, topics, groups, workers, jobs })
@@ -140,31 +136,32 @@ fn row(texts: &[&str], numbers: &[u64]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use streamforge_bus::{Record, TopicConfig};
+    use streamforge_bus::{Bus as _, Record, SqliteBus, TopicConfig};
 
     use super::*;
+    use crate::platform::Urls;
 
     #[tokio::test]
     async fn a_folder_without_data_is_said() {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = DataFolder::new(temporary.path()).unwrap();
-        assert!(matches!(report(&folder).await, Err(Failure::Unavailable(_))));
+        let places = Places::new(temporary.path(), Urls::default()).unwrap();
+        assert!(matches!(report(&places).await, Err(Failure::Unavailable(_))));
     }
 
     #[tokio::test]
     async fn topics_groups_and_lag_are_summed_over_partitions() {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = DataFolder::new(temporary.path()).unwrap();
-        let bus = SqliteBus::open(&folder.bus()).unwrap();
+        let places = Places::new(temporary.path(), Urls::default()).unwrap();
+        let bus = SqliteBus::open(&places.folder().bus()).unwrap();
         bus.create_topic("market-data", &TopicConfig { partitions: 2, ..TopicConfig::default() }).await.unwrap();
-        let mut placed = Vec::new();
+        let mut appended = Vec::new();
         for _ in 0..4 {
-            placed.push(bus.publish("market-data", Record::default()).await.unwrap());
+            appended.push(bus.publish("market-data", Record::default()).await.unwrap());
         }
-        let (partition, offset) = placed[0];
+        let (partition, offset) = appended[0];
         bus.commit("connector", "market-data", partition, offset + 1).await.unwrap();
         bus.record_loss("connector", "market-data", partition, 0, 7).await.unwrap();
-        let report = report(&folder).await.unwrap();
+        let report = report(&places).await.unwrap();
         assert!(report.platform.is_none());
         let topic = &report.topics[0];
         assert_eq!((topic.name.as_str(), topic.partitions, topic.records), ("market-data", 2, 4));

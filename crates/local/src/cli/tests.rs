@@ -88,3 +88,18 @@ fn global_flags_may_stand_anywhere() {
         assert!(matches!(cli.command, Command::Status(_)));
     }
 }
+
+#[test]
+fn log_store_and_objects_lie_in_the_data_folder_unless_a_url_is_named() {
+    let places = |line: &str| parse(line).unwrap().global.places().unwrap();
+    let own = places("streamforge --data-dir /data status --bus sqlite --store sqlite --objects file");
+    assert_eq!(
+        [own.bus_url(), own.store_url(), own.objects_url()],
+        ["sqlite:///data/bus.db", "sqlite:///data/store.db", "file:///data/objects"]
+    );
+    let other = places("streamforge status --bus kafka://h:9092 --store arangodb://h:8529/db --objects s3://bucket");
+    assert_eq!(
+        [other.bus_url(), other.store_url(), other.objects_url()],
+        ["kafka://h:9092", "arangodb://h:8529/db", "s3://bucket"]
+    );
+}

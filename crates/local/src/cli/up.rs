@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::{
     exit::Outcome,
     output::{self, Output},
 };
-use crate::platform::{Platform, PlatformConfig, shutdown_signal};
+use crate::platform::{Places, Platform, PlatformConfig, shutdown_signal};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -49,9 +49,9 @@ pub(super) struct PlatformArguments {
 }
 
 impl PlatformArguments {
-    pub(super) fn config(self, data_dir: &Path, ingress: SocketAddr, api: SocketAddr) -> PlatformConfig {
+    pub(super) fn config(self, places: &Places, ingress: SocketAddr, api: SocketAddr) -> PlatformConfig {
         PlatformConfig {
-            data_dir: data_dir.to_owned(),
+            places: places.clone(),
             manifests: self.manifests,
             ingress,
             api,
@@ -64,11 +64,11 @@ impl PlatformArguments {
     }
 }
 
-pub(super) async fn execute(arguments: Arguments, data_dir: &Path, output: Output) -> Outcome {
+pub(super) async fn execute(arguments: Arguments, places: &Places, output: Output) -> Outcome {
     // Signals count from the start, so that a platform which is told to stop while it opens its files does so.
     let stopped = shutdown_signal();
     let api = arguments.api.unwrap_or_else(usual_api);
-    let config = arguments.platform.config(data_dir, arguments.ingress, api);
+    let config = arguments.platform.config(places, arguments.ingress, api);
     let platform = Platform::start(config).await?;
     let state = platform.state();
     if output.is_json() {

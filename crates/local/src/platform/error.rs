@@ -84,6 +84,8 @@ impl Error {
                 | Self::Manifests(_)
                 | Self::NoManifests(_)
                 | Self::Exchange { .. }
+                | Self::Bus(streamforge_bus::Error::Url)
+                | Self::Store(streamforge_store::Error::Url { .. })
         )
     }
 

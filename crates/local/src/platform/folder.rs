@@ -50,34 +50,16 @@ impl DataFolder {
         self.root.join("bus.db")
     }
 
-    /// Returns the URL of the event log, as jobs get it.
-    #[must_use]
-    pub fn bus_url(&self) -> String {
-        format!("sqlite://{}", self.bus().display())
-    }
-
     /// Returns the file of the store.
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.root.join("store.db")
     }
 
-    /// Returns the URL of the store, as workers get it.
-    #[must_use]
-    pub fn store_url(&self) -> String {
-        format!("sqlite://{}", self.store().display())
-    }
-
     /// Returns the folder of the objects, such as models.
     #[must_use]
     pub fn objects(&self) -> PathBuf {
         self.root.join("objects")
-    }
-
-    /// Returns the URL of the objects, as workers get it.
-    #[must_use]
-    pub fn objects_url(&self) -> String {
-        format!("file://{}", self.objects().display())
     }
 
     /// Returns the log file of a function's workers.

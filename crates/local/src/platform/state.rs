@@ -26,6 +26,15 @@ pub struct State {
     pub exchange_url: String,
     /// The exchange as it was asked for on the command line.
     pub exchange: String,
+    /// URL of the event log.
+    #[serde(default)]
+    pub bus: String,
+    /// URL of the store.
+    #[serde(default)]
+    pub store: String,
+    /// URL of the objects.
+    #[serde(default)]
+    pub objects: String,
     /// Workers of each function.
     pub workers: BTreeMap<String, Counts>,
     /// Runs of each job.

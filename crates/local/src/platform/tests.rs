@@ -8,7 +8,7 @@ use std::{
 use axum::{Router, http::HeaderMap, routing::post};
 use tokio::{net::TcpListener, sync::mpsc};
 
-use super::{Error, Platform, PlatformConfig};
+use super::{Error, Places, Platform, PlatformConfig, Urls};
 
 const MANIFESTS: &str = "
 apiVersion: kafka.strimzi.io/v1
@@ -37,7 +37,7 @@ fn config(root: &Path, manifests: &str) -> PlatformConfig {
     std::fs::write(folder.join("knative/all.yaml"), manifests).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     PlatformConfig {
-        data_dir: root.join("data"),
+        places: Places::new(&root.join("data"), Urls::default()).unwrap(),
         manifests: Some(folder),
         ingress: any,
         api: any,
@@ -107,11 +107,11 @@ spec: {broker: nothing, subscriber: {uri: http://127.0.0.1:9}}
         PlatformConfig { api: public, ..good.clone() },
         PlatformConfig { exchange: "binance".to_owned(), ..good.clone() },
         PlatformConfig { manifests: Some(elsewhere.path().join("nothing")), ..good.clone() },
-        PlatformConfig { data_dir: good.data_dir.clone(), ..config(elsewhere.path(), "kind: Broker") },
-        PlatformConfig { data_dir: good.data_dir.clone(), ..config(elsewhere.path(), unknown_broker) },
+        PlatformConfig { places: good.places.clone(), ..config(elsewhere.path(), "kind: Broker") },
+        PlatformConfig { places: good.places.clone(), ..config(elsewhere.path(), unknown_broker) },
     ] {
         let error = Platform::start(bad).await.err().unwrap();
         assert!(error.is_configuration(), "{error}");
-        assert!(!good.data_dir.exists());
+        assert!(!good.places.folder().root().exists());
     }
 }

@@ -9,8 +9,8 @@ use tracing::warn;
 
 use super::{
     Error,
-    folder::DataFolder,
     jobs::{JobCounts, Jobs},
+    places::Places,
     scaling::ScaledFunction,
     wiring::{WiredFunction, WiredJob, jobs, wire},
 };
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(35);
 
 /// What all workers have in common.
 pub(super) struct Workers<'a> {
-    pub(super) folder: &'a DataFolder,
+    pub(super) places: &'a Places,
     pub(super) program: PathBuf,
     /// Where the programs of jobs are.
     pub(super) job_path: PathBuf,
@@ -118,9 +118,9 @@ impl Workers<'_> {
         environment.extend([
             set("STREAMFORGE_INGRESS_URL", &self.ingress_url),
             set("STREAMFORGE_NAMESPACE", &wired.name.namespace),
-            set("STREAMFORGE_BUS_URL", &self.folder.bus_url()),
-            set("STREAMFORGE_STORE_URL", &self.folder.store_url()),
-            set("STREAMFORGE_OBJECTS_URL", &self.folder.objects_url()),
+            set("STREAMFORGE_BUS_URL", &self.places.bus_url()),
+            set("STREAMFORGE_STORE_URL", &self.places.store_url()),
+            set("STREAMFORGE_OBJECTS_URL", &self.places.objects_url()),
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
             set("STREAMFORGE_METRICS_PORT", "0"),
@@ -133,7 +133,7 @@ impl Workers<'_> {
             arguments: wired.arguments.clone(),
             environment,
             without: inherited.filter(|name| !is_read(name)).collect(),
-            log: self.folder.worker_log(&wired.name.name),
+            log: self.places.folder().worker_log(&wired.name.name),
             start_timeout: START_TIMEOUT,
             grace: GRACE,
             liveness: None,
@@ -149,8 +149,8 @@ impl Workers<'_> {
         environment.extend([
             set("STREAMFORGE_INGRESS_URL", &self.ingress_url),
             set("STREAMFORGE_NAMESPACE", &function.service.namespace),
-            set("STREAMFORGE_STORE_URL", &self.folder.store_url()),
-            set("STREAMFORGE_OBJECTS_URL", &self.folder.objects_url()),
+            set("STREAMFORGE_STORE_URL", &self.places.store_url()),
+            set("STREAMFORGE_OBJECTS_URL", &self.places.objects_url()),
             set("BINANCE_API_URL", &self.exchange_url),
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
@@ -166,7 +166,7 @@ impl Workers<'_> {
             arguments: vec!["function".to_owned(), function.name.clone()],
             environment,
             without: inherited.filter(|name| !is_read(name)).collect(),
-            log: self.folder.worker_log(&function.name),
+            log: self.places.folder().worker_log(&function.name),
             start_timeout: START_TIMEOUT,
             grace: GRACE,
             liveness: function.liveness.clone(),

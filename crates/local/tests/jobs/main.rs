@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use streamforge_local::platform::{JobCounts, Platform, PlatformConfig};
+use streamforge_local::platform::{JobCounts, Places, Platform, PlatformConfig, Urls};
 use tempfile::TempDir;
 
 /// Name of the job in [`one_task`].
@@ -81,7 +81,7 @@ impl Stage {
         std::fs::write(manifests.join("knative/all.yaml"), MANIFESTS).expect("it works on this machine");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = PlatformConfig {
-            data_dir: folder.path().join("data"),
+            places: Places::new(&folder.path().join("data"), Urls::default()).expect("a folder's name"),
             manifests: Some(manifests),
             ingress: any,
             api: any,

@@ -1,9 +1,6 @@
 //! `streamforge export predictions`: what models said, and what came.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-};
+use std::io::{self, Write};
 
 use serde_json::json;
 use streamforge_events::{ModelName, ModelVersion, Prediction, Split, Symbol};
@@ -14,6 +11,7 @@ use crate::cli::{
     exit::{Failure, Outcome},
     models,
 };
+use crate::platform::Places;
 use realised::{Realisation, Realised};
 
 const HEADER: &str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,realised_class";
@@ -44,7 +42,7 @@ fn parse_split(text: &str) -> Result<Split, String> {
 
 pub(super) async fn execute(
     store: &dyn Store,
-    data_dir: &Path,
+    places: &Places,
     arguments: &Arguments,
     output: Output,
     writer: &mut impl Write,
@@ -57,7 +55,7 @@ pub(super) async fn execute(
         ..PredictionQuery::default()
     };
     let format = arguments.format.unwrap_or(if output.is_json() { Format::Ndjson } else { Format::Csv });
-    let mut realised = Realised::new(store, models::open_if_there(data_dir).await?);
+    let mut realised = Realised::new(store, models::open_if_there(places).await?);
     let mut page = store.read_predictions(&query, None, PAGE).await?;
     if page.is_empty() {
         return Err(Failure::Failed("no such prediction is stored".to_owned()));
@@ -106,6 +104,7 @@ mod tests {
 
     use super::*;
     use crate::cli::queues::open;
+    use crate::platform::Urls;
 
     const HOUR: i64 = 3_600_000;
     /// Bars that are stored; the price doubles at every third of them and comes back at the next.
@@ -151,9 +150,10 @@ mod tests {
     #[tokio::test]
     async fn predictions_stand_beside_what_came() {
         let temporary = tempfile::tempdir().unwrap();
+        let places = Places::new(temporary.path(), Urls::default()).unwrap();
         let url = format!("sqlite://{}", temporary.path().join("store.db").display());
         streamforge_store::open(&url).await.unwrap();
-        let store = open(temporary.path()).await.unwrap();
+        let store = open(&places).await.unwrap();
         let id = SeriesId { symbol: "BTCUSDT".parse().unwrap(), kind: SeriesKind::Klines(Interval::H1) };
         // The bar of hour 45 is missing.
         let klines: Vec<_> = (0..BARS).filter(|bar| *bar != 45).map(kline).collect();
@@ -165,7 +165,7 @@ mod tests {
         let text = async |arguments: Arguments, json| {
             let mut text = Vec::new();
             let output = Output::new(json);
-            execute(store.as_ref(), temporary.path(), &arguments, output, &mut text).await?;
+            execute(store.as_ref(), &places, &arguments, output, &mut text).await?;
             Ok::<_, Failure>(String::from_utf8(text).unwrap())
         };
         let csv = text(asked(Some(Split::Test), "gnn"), false).await.unwrap();

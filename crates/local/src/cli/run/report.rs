@@ -1,6 +1,6 @@
 //! What a finished run tells: coverage of each series, the strongest edges, the time it took.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use graph_builder::GraphBuilder;
 use queue_manager::{
@@ -22,6 +22,7 @@ use super::{
     },
     predictions,
 };
+use crate::platform::DataFolder;
 
 /// How many edges a person is shown.
 const SHOWN_EDGES: usize = 5;
@@ -121,7 +122,7 @@ impl Report {
     }
 
     /// Prints one line of JSON, or tables for a person.
-    pub(super) fn print(&self, data_dir: &Path, output: Output) -> Outcome {
+    pub(super) fn print(&self, folder: &DataFolder, output: Output) -> Outcome {
         if output.is_json() {
             output::value(self)?;
             return Ok(());
@@ -157,7 +158,7 @@ impl Report {
         }
         scores::print(self.scores.as_ref())?;
         scores::print_predictions(&self.predictions)?;
-        let folder = data_dir.display();
+        let folder = folder.root().display();
         output::line(&format!(
             "\n{} is {} after {:.1} s: {} records\n\nlook next:",
             self.queue_id, self.status, self.seconds, self.records_written
