@@ -1,6 +1,9 @@
 //! The function through its router, with a real store and an ingress that records.
 
-use std::{ops::Deref, sync::atomic::Ordering};
+use std::{
+    ops::{Deref, Range},
+    sync::atomic::Ordering,
+};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -36,13 +39,15 @@ impl Hosted {
         post_event(&self.router, event).await
     }
 
+    /// Another process over the same store.
+    fn other(&self) -> Router {
+        let publisher = Publisher::new(&self.ingress.config()).unwrap();
+        let engine = Engine::new(Arc::clone(&self.store), publisher, Arc::new(|| NOW));
+        router(QueueManager::new(engine), self.ingress.context(QueueManager::NAME, NOW))
+    }
+
     async fn report(&self, id: &QueueId, report: Value) -> u16 {
-        let mut data = json!({
-            "queue_id": id, "producer": "worker__a1b2c3", "symbol": "BTCUSDT", "type": "api_candles_15m",
-            "message": "", "records_written": 0, "finished": false, "timestamp": 1.5, "attempt": 1,
-        });
-        data.as_object_mut().unwrap().extend(report.as_object().unwrap().clone());
-        self.post(&event(EventType::QueueReported, "report", &data)).await.status
+        self.post(&reported(id, &report)).await.status
     }
 }
 
@@ -66,6 +71,15 @@ fn event(kind: EventType, id: &str, data: &Value) -> Event {
     }
     .build(data)
     .unwrap()
+}
+
+fn reported(id: &QueueId, report: &Value) -> Event {
+    let mut data = json!({
+        "queue_id": id, "producer": "worker__a1b2c3", "symbol": "BTCUSDT", "type": "api_candles_15m",
+        "message": "", "records_written": 0, "finished": false, "timestamp": 1.5, "attempt": 1,
+    });
+    data.as_object_mut().unwrap().extend(report.as_object().unwrap().clone());
+    event(EventType::QueueReported, "report", &data)
 }
 
 fn body() -> Value {
@@ -256,20 +270,21 @@ async fn the_clock_reminds_of_what_is_due_and_brings_forgotten_requests() {
 }
 
 #[tokio::test]
-async fn racing_reports_all_count() {
+async fn reports_to_two_processes_race_and_all_count() {
     let world = Hosted::new().await;
     world.post(&requested("1", &body())).await;
     let id = id_of("1", &body());
-    let reports = (0..20).map(|batch| {
-        let report = json!({
-            "status": "loading", "task": "load-api_candles_15m-btcusdt-0000",
-            "batch": batch.to_string(), "records_written": 10,
-        });
-        world.report(&id, report)
-    });
-    let answers = futures::future::join_all(reports).await;
-    assert!(answers.iter().all(|status| *status == 204), "{answers:?}");
-    assert_eq!(world.workflow(&id).await.records_written, 200);
+    let other = world.other();
+    // One after the other in each process: what arrives together would be written together.
+    let tell = async |process: &Router, batches: Range<u32>| {
+        for batch in batches {
+            let task = "load-api_candles_15m-btcusdt-0000";
+            let report = json!({"status": "loading", "task": task, "batch": batch.to_string(), "records_written": 10});
+            assert_eq!(post_event(process, &reported(&id, &report)).await.status, 204);
+        }
+    };
+    tokio::join!(tell(&world.router, 0..40), tell(&other, 40..80));
+    assert_eq!(world.workflow(&id).await.records_written, 800);
 }
 
 #[tokio::test]
@@ -301,16 +316,22 @@ async fn reports_of_others_are_taken_and_malformed_ones_refused() {
 }
 
 #[tokio::test]
-async fn reports_that_arrive_together_all_count() {
+async fn reports_that_arrive_together_all_count_for_their_own_workflow() {
     let world = Hosted::new().await;
-    let id = id_of("1", &body());
-    assert_eq!(world.post(&requested("1", &body())).await.status, 204);
+    let causes = ["1", "2"];
+    for cause in causes {
+        assert_eq!(world.post(&requested(cause, &body())).await.status, 204);
+    }
+    let ids = causes.map(|cause| id_of(cause, &body()));
     let stored = |batch: u32| {
         let task = "load-api_candles_15m-btcusdt-0000";
         let report = json!({"status": "loading", "task": task, "batch": batch.to_string(), "records_written": 10});
-        world.report(&id, report)
+        // The second workflow has every fourth batch.
+        world.report(&ids[usize::from(batch.is_multiple_of(4))], report)
     };
     let answers = join_all((0..40).chain(0..20).map(stored)).await;
     assert!(answers.iter().all(|status| *status == 204), "{answers:?}");
-    assert_eq!(world.workflow(&id).await.records_written, 400);
+    for (id, records) in ids.iter().zip([300, 100]) {
+        assert_eq!(world.workflow(id).await.records_written, records);
+    }
 }
