@@ -3,7 +3,7 @@
 //! What a batch replaced depends on what was stored before it, so that part of a report is left out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arango_connector::Connector;
 use proptest::{collection::vec, prelude::*};
@@ -44,20 +44,22 @@ fn batch() -> impl Strategy<Value = Event> {
     })
 }
 
-/// What the batches leave in the store, and what they cause.
-async fn left(events: &[Event]) -> (Vec<String>, BTreeSet<String>) {
+/// What the batches leave in the store, what they cause, and the events by id that they cause once more.
+async fn left(events: &[Event]) -> (Vec<String>, BTreeSet<String>, BTreeMap<String, String>) {
     let folder = tempfile::tempdir().unwrap();
     let store = streamforge_store::open(&format!("sqlite://{}/store.db", folder.path().display())).await.unwrap();
     let ingress = TestIngress::start().await;
     let connector = router(Connector::new(store.clone()), ingress.context(Connector::NAME, NOW));
     let published = post_events(&connector, &ingress, events).await;
+    // Nothing is new to the store any more, so these follow from the batches alone, their ids too.
+    let again = post_events(&connector, &ingress, events).await;
     let mut rows = Vec::new();
     for series in store.series().await.unwrap() {
         let range = TimeRange::new(0, 10_000_000).unwrap();
         let stored = store.read_klines(&series, range, None, 1000).await.unwrap();
         rows.push(format!("{series:?} {}", serde_json::to_string(&stored).unwrap()));
     }
-    (rows, published.values().map(|content| without_replaced(content)).collect())
+    (rows, published.values().map(|content| without_replaced(content)).collect(), again)
 }
 
 /// A report without what it says of rows that were stored before.
