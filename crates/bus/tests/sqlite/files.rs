@@ -189,7 +189,12 @@ async fn damage_in_a_log_of_the_first_version_gets_no_new_checksum() {
     assert_eq!(gone, [(1, 9000, 9001)]);
     let bus = SqliteBus::open(&path).unwrap();
     assert_eq!(bus.committed("g", "t").await.unwrap(), [Some(123), None]);
-    assert_eq!(bus.fetch("t", 1, 9001, 1, 1).await.unwrap()[0].record.value, b"23996");
+    // A batch ends where a record is missing, so that its reader hears of it.
+    let before = bus.fetch("t", 1, 8997, 100, usize::MAX).await.unwrap();
+    assert_eq!(before.iter().map(|stored| stored.offset).collect::<Vec<_>>(), [8997, 8998, 8999]);
+    assert!(matches!(bus.fetch("t", 1, 9000, 100, usize::MAX).await, Err(Error::RecordsGone { resume: 9001, .. })));
+    let after = bus.fetch("t", 1, 9001, 1, 1).await.unwrap();
+    assert_eq!((after[0].offset, after[0].record.value.as_slice()), (9001, &b"23996"[..]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,4 +219,23 @@ async fn a_group_that_damage_has_moved_is_told() {
     assert_eq!((report.records, report.groups), (501, 0));
     // What the group has done comes again rather than being passed over.
     assert_eq!(SqliteBus::open(&path).unwrap().committed("g", "t").await.unwrap(), [None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_damage_has_moved_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus.db");
+    let bus = SqliteBus::open(&path).unwrap();
+    bus.create_topic("t", &TopicConfig { partitions: 2, ..TopicConfig::default() }).await.unwrap();
+    bus.publish_many("t", vec![record("zero"), record("one")]).await.unwrap();
+    drop(bus);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    // Each record is whole, and at the offset that it claims.
+    file.execute("UPDATE blocks SET data = (SELECT data FROM blocks WHERE partition = 1) WHERE partition = 0", [])
+        .unwrap();
+    drop(file);
+    let bus = SqliteBus::open(&path).unwrap();
+    let error = bus.fetch("t", 0, 0, 1, 1).await.unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    assert_eq!(bus.fetch("t", 1, 0, 1, 1).await.unwrap().len(), 1);
 }
