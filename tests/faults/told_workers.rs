@@ -1,4 +1,4 @@
-//! SIGTERM to workers under a stream of events: each exits with 0, and what it answered it did.
+//! SIGTERM to workers under a stream of events: each ends what it has begun and exits with 0; what it answered it did.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -40,8 +40,15 @@ fn workers_that_are_told_to_go_lose_nothing() {
         let lines: Vec<_> = (0..LINES).map(start).collect();
         lines.into_iter().map(|line| line.join().unwrap()).collect()
     });
-    let reports = ingress.events().into_iter().filter_map(|event| data::<Value>(&event).ok());
-    let finished = dummy::finished(reports);
+    let reports: Vec<Value> = ingress.events().iter().filter_map(|event| data(event).ok()).collect();
+    let tasks = |status: &str| {
+        let reports = reports.iter().filter(|report| report["status"] == status);
+        reports.filter_map(|report| report["task"].as_str()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let finished = BTreeSet::from_iter(tasks("finished"));
+    let mut begun = BTreeSet::new();
+    let again: Vec<String> = tasks("started").into_iter().filter(|task| !begun.insert(task.clone())).collect();
+    assert!(again.is_empty(), "begun by a worker that did not end them: {again:?}");
     let answered: BTreeSet<String> = lines.iter().flat_map(|line| line.answered.lock().unwrap().clone()).collect();
     let lost: Vec<&String> = answered.difference(&finished).collect();
     assert!(lost.is_empty(), "answered and not done: {lost:?}");
