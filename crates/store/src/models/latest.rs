@@ -19,6 +19,10 @@ pub(super) struct Latest {
     pub(super) newest: Age,
     /// Versions that are being deleted, and so cannot be chosen any more.
     pub(super) dropped: BTreeSet<ModelVersion>,
+    /// How often the note was written, so that no two notes are alike: whoever has read one must not take a later one
+    /// for it when versions have been noted, deleted and forgotten in between.
+    #[serde(default)]
+    pub(super) writes: u64,
 }
 
 /// The note as it lies in the store, for whoever wants to write another in its place.
@@ -47,7 +51,9 @@ impl ModelRegistry {
         expected: Option<&Stored>,
         next: &Latest,
     ) -> Result<bool, Error> {
-        let bytes = serde_json::to_vec(next).map_err(|error| Error::Card(error.to_string()))?;
+        let writes = expected.and_then(|stored| stored.latest.as_ref().ok()).map_or(0, |latest| latest.writes);
+        let next = Latest { writes: writes.wrapping_add(1), ..next.clone() };
+        let bytes = serde_json::to_vec(&next).map_err(|error| Error::Card(error.to_string()))?;
         let expected = expected.map(|stored| &stored.bytes[..]);
         Ok(self.objects.compare_and_set(&key(name), expected, bytes).await? == ObjectSwap::Won)
     }
@@ -61,7 +67,7 @@ impl ModelRegistry {
                 return Ok(());
             }
             let dropped = current.map(|latest| latest.dropped).unwrap_or_default();
-            let next = Latest { version: manifest.version.clone(), newest: manifest.age(), dropped };
+            let next = Latest { version: manifest.version.clone(), newest: manifest.age(), dropped, writes: 0 };
             if self.swap_latest(&manifest.name, stored.as_ref(), &next).await? {
                 return Ok(());
             }

@@ -154,7 +154,7 @@ impl ModelRegistry {
             let Some(manifest) = manifest else { return Err(no_model(name, Some(version))) };
             let others = self.versions(name).await?.into_iter().map(|other| other.age());
             let newest = others.chain(current.map(|latest| latest.newest)).fold(manifest.age(), Ord::max);
-            let next = Latest { version: version.clone(), newest, dropped };
+            let next = Latest { version: version.clone(), newest, dropped, writes: 0 };
             if self.swap_latest(name, stored.as_ref(), &next).await? {
                 return Ok(());
             }

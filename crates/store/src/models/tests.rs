@@ -1,6 +1,9 @@
 //! A race of publishers that only a store which lets one of them run in the middle of the other's write can show.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -59,4 +62,26 @@ async fn overtaken_publisher_puts_back_what_it_has_replaced() {
     let (name, version) = ("gnn".parse().unwrap(), "1".parse().unwrap());
     let read = ModelRegistry::new(objects).load(&name, Some(&version)).await.unwrap();
     assert_eq!(read.files, files("winner"));
+}
+
+#[tokio::test]
+async fn a_note_that_says_the_same_again_is_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Arc::new(FolderObjects::open(folder.path()).await.unwrap());
+    let registry = ModelRegistry::new(objects).keeping(NonZeroUsize::MIN);
+    let name = "gnn".parse().unwrap();
+    for version in ["1", "2"] {
+        let card = json!({"name": "gnn", "version": version, "created": version.parse::<i64>().unwrap()}).to_string();
+        registry.publish(&ModelFiles { card: card.into_bytes(), ..files(version) }).await.unwrap();
+    }
+    // Somebody looks, and before that one writes, version 1 is dropped and forgotten: the note says what it said.
+    let seen = registry.read_latest(&name).await.unwrap().unwrap();
+    let said = seen.latest.clone().unwrap();
+    let dropped = ["1".parse().unwrap()].into();
+    for between in [latest::Latest { dropped, ..said.clone() }, said.clone()] {
+        let stored = registry.read_latest(&name).await.unwrap();
+        assert!(registry.swap_latest(&name, stored.as_ref(), &between).await.unwrap());
+    }
+    let next = latest::Latest { version: "1".parse().unwrap(), ..said };
+    assert!(!registry.swap_latest(&name, Some(&seen), &next).await.unwrap(), "a version that is gone is in use");
 }
