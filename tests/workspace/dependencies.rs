@@ -28,12 +28,14 @@ fn layer(member: &Member) -> Option<u8> {
 }
 
 /// Crates that stand for an outside world, and the only members that may know it.
-const WORLDS: [(&str, &[&str]); 8] = [
-    ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local"]),
+const WORLDS: [(&str, &[&str]); 9] = [
+    ("arangors", &["streamforge-store"]),
+    // The exchange and the store have doubles of servers.
+    ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("cloudevents-sdk", &["streamforge-events", "streamforge-function"]),
     // The trainer holds what it exports to it.
     ("ort", &["gnn-trainer", "predictor"]),
-    ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local"]),
+    ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("rusqlite", &["streamforge-bus", "streamforge-store"]),
     ("tch", &["gnn-trainer"]),
     ("serde-saphyr", &["streamforge-local", "streamforge-tests"]),

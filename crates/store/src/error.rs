@@ -151,6 +151,38 @@ pub enum Error {
         /// What the database said.
         source: Cause,
     },
+    /// No database server took the call for as long as it was tried.
+    #[error("{place} is not available: {reason}")]
+    Unavailable {
+        /// The database.
+        place: String,
+        /// What came of the last try.
+        reason: String,
+    },
+    /// The database server does not let the user in.
+    #[error("{place} does not let the user in: {reason}")]
+    Unauthorized {
+        /// The database.
+        place: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The database server refused a call that is well-formed.
+    #[error("{place} refused a call: {reason}")]
+    Refused {
+        /// The database.
+        place: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The database server, or what is stored there, is none that this program can use.
+    #[error("{place} cannot be used: {reason}")]
+    Unfit {
+        /// The database.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The store is shutting down or its writer has died.
     #[error("store is closed")]
     Closed,
@@ -161,7 +193,11 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::DiskFull { .. } | Self::Busy { .. } | Self::File { .. } | Self::Database { .. } => Class::Retryable,
+            Self::DiskFull { .. }
+            | Self::Busy { .. }
+            | Self::File { .. }
+            | Self::Database { .. }
+            | Self::Unavailable { .. } => Class::Retryable,
             Self::Kind { .. }
             | Self::Cursor(_)
             | Self::Graph { .. }
@@ -170,9 +206,14 @@ impl Error {
             | Self::Card(_)
             | Self::NoModel { .. }
             | Self::ModelExists { .. } => Class::Rejected,
-            Self::Model { .. } | Self::Url { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Closed => {
-                Class::Fatal
-            }
+            Self::Model { .. }
+            | Self::Url { .. }
+            | Self::Corrupt { .. }
+            | Self::Schema { .. }
+            | Self::Unauthorized { .. }
+            | Self::Refused { .. }
+            | Self::Unfit { .. }
+            | Self::Closed => Class::Fatal,
         }
     }
 

@@ -3,11 +3,13 @@
 //! Every write is idempotent: the same call twice changes nothing, and an older version never replaces
 //! a newer one. The traits speak of series, documents and graphs; no query language passes through them.
 
+mod arangodb;
 #[cfg(feature = "test-util")]
 pub mod contract;
 mod error;
 mod folder;
 mod graph;
+mod identity;
 mod lease;
 mod models;
 mod object;
@@ -16,8 +18,12 @@ mod prediction;
 mod series;
 mod sqlite;
 mod survivors;
+mod tally;
 mod workflow;
 
+#[cfg(feature = "test-util")]
+pub use arangodb::double as arangodb_double;
+pub use arangodb::{ARANGO_VARIABLES, ArangoAccess, ArangoOptions, ArangoPassword, ArangoStore};
 pub use error::{Cause, Class, Error};
 pub use folder::FolderObjects;
 pub use graph::{Edge, GraphDocument, GraphStore, GraphSummary, Hop, Node};

@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Error, FolderObjects, GraphStore, LeaseStore, ObjectStore, PredictionStore, SeriesStore, SqliteStore, WorkflowStore,
+    ArangoAccess, ArangoOptions, ArangoStore, Error, FolderObjects, GraphStore, LeaseStore, ObjectStore,
+    PredictionStore, SeriesStore, SqliteStore, WorkflowStore, arangodb,
 };
 
 /// Series, workflow documents, graphs, predictions and leases in one place.
@@ -11,11 +12,18 @@ pub trait Store: SeriesStore + WorkflowStore + GraphStore + PredictionStore + Le
 
 impl<T: SeriesStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore> Store for T {}
 
-/// Opens the store of a URL such as `sqlite:///var/lib/streamforge/store.db`, and creates it if it is not there.
+/// Opens the store of a URL such as `sqlite:///var/lib/streamforge/store.db` or
+/// `arangodb://root@localhost:8529/streamforge`, and creates it if it is not there.
+///
+/// What a database asks for beside the URL comes from the environment: see [`ArangoAccess::from_environment`].
 ///
 /// # Errors
 /// [`Error::Url`] for a URL of another kind, or why the store cannot be used.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, Error> {
+    if arangodb::is_meant(url) {
+        let options = ArangoOptions { access: ArangoAccess::from_environment(), ..ArangoOptions::default() };
+        return Ok(Arc::new(ArangoStore::open(url, options).await?));
+    }
     let path = sqlite_path(url)?;
     Ok(Arc::new(SqliteStore::open(&path).await?))
 }
@@ -31,7 +39,9 @@ pub async fn open_objects(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
 
 fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
     let fail = |reason| Error::Url { url: without_password(url), reason };
-    let path = url.strip_prefix("sqlite://").ok_or_else(|| fail("only `sqlite:///absolute/path` can be opened"))?;
+    let path = url
+        .strip_prefix("sqlite://")
+        .ok_or_else(|| fail("only `sqlite:///absolute/path` and `arangodb://HOST:PORT/DATABASE` can be opened"))?;
     if !path.starts_with('/') {
         return Err(fail("the path must be absolute, as in `sqlite:///absolute/path`"));
     }
@@ -58,7 +68,7 @@ fn without_zero(path: &str) -> Option<PathBuf> {
 }
 
 /// Error texts end up in logs; what stands between `://` and `@` may be a password.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
         _ => url.to_owned(),

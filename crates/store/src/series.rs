@@ -48,6 +48,25 @@ pub enum Reject {
     /// The prediction is none that a model can have made.
     #[error(transparent)]
     Prediction(EventError),
+    /// The store has no key for such a time or number.
+    #[error("{field} {value} is out of range")]
+    Range {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        value: i64,
+    },
+    /// The row is larger than what the database takes at once.
+    #[error("row of {0} bytes is too large for the database")]
+    Bytes(usize),
+    /// The database takes this row as little as any like it.
+    #[error("database refused the row with error {number}: {message}")]
+    Refused {
+        /// The database's number of the error.
+        number: u32,
+        /// Its words.
+        message: String,
+    },
 }
 
 /// What became of each row of a batch, in the order of the batch.

@@ -85,6 +85,34 @@ pub struct WorkflowPage {
     pub next: Option<String>,
 }
 
+/// What a page holds at most, whatever is asked for.
+const MAX_PAGE: usize = 10_000;
+
+impl WorkflowQuery {
+    /// How many documents the page may hold.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.clamp(1, MAX_PAGE)
+    }
+
+    /// Creation time and id that the page begins below.
+    pub(crate) fn position(&self) -> Result<(Millis, String), Error> {
+        let Some(cursor) = &self.cursor else { return Ok((Millis::MAX, String::new())) };
+        let position = cursor.split_once('~').and_then(|(time, id)| Some((time.parse().ok()?, id.to_owned())));
+        position.ok_or_else(|| Error::Cursor(cursor.chars().take(64).collect()))
+    }
+}
+
+impl WorkflowPage {
+    /// A page of at most `limit` of the documents; there is a next one if there are more.
+    pub(crate) fn cut(mut documents: Vec<WorkflowDocument>, limit: usize) -> Self {
+        let more = documents.len() > limit;
+        documents.truncate(limit);
+        let last = documents.last().filter(|_| more);
+        let next = last.map(|document| format!("{}~{}", document.created_at, document.id));
+        Self { documents, next }
+    }
+}
+
 /// Workflow documents.
 #[async_trait]
 pub trait WorkflowStore: Send + Sync {

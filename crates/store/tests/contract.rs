@@ -29,5 +29,5 @@ impl ObjectBackend for Folder {
     }
 }
 
-store_contract!(folder());
+store_contract!(Some(folder()));
 object_contract!(folder());

@@ -25,7 +25,12 @@ pub const VARIABLES: &[Setting] = &[
         "broker ingress; outputs go to `{url}/{namespace}/{broker}`",
     ),
     setting("STREAMFORGE_NAMESPACE", "name", Some("streamforge"), "namespace of the Brokers"),
-    setting("STREAMFORGE_STORE_URL", "URL", None, "store, e.g. `sqlite:///var/lib/streamforge/store.db`"),
+    setting(
+        "STREAMFORGE_STORE_URL",
+        "URL",
+        None,
+        "store, e.g. `sqlite:///var/lib/streamforge/store.db` or `arangodb://root@host:8529/db`",
+    ),
     setting(
         "STREAMFORGE_OBJECTS_URL",
         "URL",

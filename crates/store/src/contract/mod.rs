@@ -28,7 +28,7 @@ pub trait Backend: Send + Sync {
     async fn open(&self) -> Result<Arc<dyn Store>, Error>;
 }
 
-/// Makes one test of each promise; `$backend` is an expression that makes a fresh [`Backend`].
+/// Makes one test of each promise; `$backend` is an expression that makes a fresh [`Backend`], or none to skip the test.
 #[macro_export]
 macro_rules! store_contract {
     ($backend:expr) => {
@@ -58,7 +58,9 @@ macro_rules! store_contract {
             use super::*;
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                $crate::contract::$module::$name(&$backend).await.unwrap();
+                if let Some(backend) = $backend {
+                    $crate::contract::$module::$name(&backend).await.unwrap();
+                }
             })+
         })+
     };

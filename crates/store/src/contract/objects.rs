@@ -16,7 +16,7 @@ pub trait ObjectBackend: Send + Sync {
 #[macro_export]
 macro_rules! object_contract {
     ($backend:expr) => {
-        $crate::store_contract! { $backend,
+        $crate::store_contract! { Some($backend),
             objects: object_is_read_as_it_was_put, list_selects_by_prefix, deleted_object_is_gone,
                 bad_keys_are_refused, object_is_never_seen_in_part,
                 lost_swap_shows_the_current_object, racing_swaps_each_count_once;

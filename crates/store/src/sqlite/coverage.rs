@@ -4,7 +4,10 @@ use rusqlite::{Connection, params};
 use streamforge_events::{Interval, Millis, TimeRange};
 
 use super::failure::Failure;
-use crate::{Coverage, Gap};
+use crate::{
+    Coverage,
+    tally::{KlineTally, TradeTally},
+};
 
 pub(super) fn of_klines(
     connection: &Connection,
@@ -17,25 +20,13 @@ pub(super) fn of_klines(
         "SELECT open_time FROM klines WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time",
     )?;
     let mut rows = statement.query(params![series, from, to])?;
-    let mut coverage = Coverage::default();
+    let mut tally = KlineTally::new(interval);
     while let Some(row) = rows.next()? {
-        let open: Millis = row.get(0)?;
-        if let Some(previous) = coverage.last {
-            coverage.gaps.extend(gap_before(interval, previous, open));
-        }
-        coverage.rows += 1;
-        coverage.first.get_or_insert(open);
-        coverage.last = Some(open);
+        tally.add(row.get(0)?);
     }
-    Ok(coverage)
+    Ok(tally.finish())
 }
 
-fn gap_before(interval: Interval, previous: Millis, open: Millis) -> Option<Gap> {
-    let expected = interval.next_open(previous);
-    (expected < open).then(|| Gap { from: expected, to: open, missing: interval.missing_between(previous, open) })
-}
-
-/// Aggregate trades of a symbol are numbered without holes, so a hole in the stored numbers is a gap.
 pub(super) fn of_trades(connection: &Connection, series: i64, range: Option<TimeRange>) -> Result<Coverage, Failure> {
     let (from, to) = bounds(range);
     let mut statement = connection.prepare_cached(
@@ -43,21 +34,11 @@ pub(super) fn of_trades(connection: &Connection, series: i64, range: Option<Time
          ORDER BY trade_id",
     )?;
     let mut rows = statement.query(params![series, from, to])?;
-    let mut coverage = Coverage::default();
-    let mut previous: Option<(i64, Millis)> = None;
+    let mut tally = TradeTally::default();
     while let Some(row) = rows.next()? {
-        let (id, time): (i64, Millis) = (row.get(0)?, row.get(1)?);
-        if let Some((previous_id, previous_time)) = previous
-            && id.abs_diff(previous_id) > 1
-        {
-            coverage.gaps.push(Gap { from: previous_time, to: time, missing: id.abs_diff(previous_id) - 1 });
-        }
-        previous = Some((id, time));
-        coverage.rows += 1;
-        coverage.first = Some(coverage.first.map_or(time, |first| first.min(time)));
-        coverage.last = Some(coverage.last.map_or(time, |last| last.max(time)));
+        tally.add(row.get(0)?, row.get(1)?);
     }
-    Ok(coverage)
+    Ok(tally.finish())
 }
 
 /// Without a range everything lies within: no time of a record reaches the end of the numbers.

@@ -2,19 +2,15 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use streamforge_events::{Interval, Kline, KlineColumns, Millis, SeriesId, SeriesKind, TimeRange, Trade};
+use streamforge_events::{Kline, KlineColumns, Millis, SeriesId, SeriesKind, TimeRange, Trade};
 
-use super::{
-    SqliteStore, coverage,
-    failure::{Failure, parse},
-    klines, loaded, trades,
-};
-use crate::{BatchReport, Coverage, Error, KlineCloses, SeriesStore, Versioned};
+use super::{SqliteStore, coverage, failure::Failure, klines, loaded, trades};
+use crate::{BatchReport, Coverage, Error, KlineCloses, SeriesStore, Versioned, identity};
 
 #[async_trait]
 impl SeriesStore for SqliteStore {
     async fn upsert_klines(&self, series: &SeriesId, rows: &[Versioned<Kline>]) -> Result<BatchReport, Error> {
-        check_klines(series)?;
+        identity::expect_klines(series)?;
         if rows.is_empty() {
             return Ok(BatchReport::default());
         }
@@ -25,7 +21,7 @@ impl SeriesStore for SqliteStore {
     }
 
     async fn upsert_trades(&self, series: &SeriesId, rows: &[Versioned<Trade>]) -> Result<BatchReport, Error> {
-        check_trades(series)?;
+        identity::expect_trades(series)?;
         if rows.is_empty() {
             return Ok(BatchReport::default());
         }
@@ -42,7 +38,7 @@ impl SeriesStore for SqliteStore {
         after: Option<Millis>,
         max: usize,
     ) -> Result<Vec<Kline>, Error> {
-        check_klines(series)?;
+        identity::expect_klines(series)?;
         self.on_series(series, move |connection, id| klines::read(connection, id, range, after, max)).await
     }
 
@@ -53,17 +49,17 @@ impl SeriesStore for SqliteStore {
         after: Option<i64>,
         max: usize,
     ) -> Result<Vec<Trade>, Error> {
-        check_trades(series)?;
+        identity::expect_trades(series)?;
         self.on_series(series, move |connection, id| trades::read(connection, id, range, after, max)).await
     }
 
     async fn read_columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Error> {
-        check_klines(series)?;
+        identity::expect_klines(series)?;
         self.on_series(series, move |connection, id| klines::read_columns(connection, id, range)).await
     }
 
     async fn read_closes(&self, series: &SeriesId, range: TimeRange) -> Result<KlineCloses, Error> {
-        check_klines(series)?;
+        identity::expect_klines(series)?;
         self.on_series(series, move |connection, id| klines::read_closes(connection, id, range)).await
     }
 
@@ -107,35 +103,8 @@ impl SqliteStore {
     }
 }
 
-fn check_klines(series: &SeriesId) -> Result<(), Error> {
-    match series.kind {
-        SeriesKind::Klines(_) => Ok(()),
-        SeriesKind::Trades => Err(Error::Kind { series: name(series), asked: "klines" }),
-    }
-}
-
-fn check_trades(series: &SeriesId) -> Result<(), Error> {
-    match series.kind {
-        SeriesKind::Trades => Ok(()),
-        SeriesKind::Klines(_) => Err(Error::Kind { series: name(series), asked: "trades" }),
-    }
-}
-
-fn name(series: &SeriesId) -> String {
-    let (kind, interval) = columns(series.kind);
-    format!("{} {kind} {interval}", series.symbol).trim_end().to_owned()
-}
-
-/// The kind as the two columns that hold it.
-fn columns(kind: SeriesKind) -> (&'static str, &'static str) {
-    match kind {
-        SeriesKind::Klines(interval) => ("klines", interval.as_str()),
-        SeriesKind::Trades => ("trades", ""),
-    }
-}
-
 fn find(connection: &Connection, series: &SeriesId) -> Result<Option<i64>, Failure> {
-    let (kind, interval) = columns(series.kind);
+    let (kind, interval) = identity::words(series.kind);
     let mut statement =
         connection.prepare_cached("SELECT id FROM series WHERE symbol = ?1 AND kind = ?2 AND interval = ?3")?;
     let id = statement.query_row(params![series.symbol.as_str(), kind, interval], |row| row.get(0)).optional()?;
@@ -146,7 +115,7 @@ fn ensure(connection: &Connection, series: &SeriesId) -> Result<i64, Failure> {
     if let Some(id) = find(connection, series)? {
         return Ok(id);
     }
-    let (kind, interval) = columns(series.kind);
+    let (kind, interval) = identity::words(series.kind);
     connection.prepare_cached("INSERT INTO series (symbol, kind, interval) VALUES (?1, ?2, ?3)")?.execute(params![
         series.symbol.as_str(),
         kind,
@@ -161,22 +130,8 @@ fn all(connection: &Connection) -> Result<Vec<SeriesId>, Failure> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (symbol, kind, interval): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let kind = match kind.as_str() {
-            "klines" => SeriesKind::Klines(parse::<Interval>(&interval)?),
-            "trades" => SeriesKind::Trades,
-            other => return Err(Failure::Damaged(format!("kind of series `{other}` is not known"))),
-        };
-        found.push(SeriesId { symbol: parse(&symbol)?, kind });
+        found.push(identity::of_words(&symbol, &kind, &interval).map_err(Failure::Damaged)?);
     }
-    found.sort_by(|a, b| {
-        (&a.symbol, columns(a.kind).0, interval_of(a)).cmp(&(&b.symbol, columns(b.kind).0, interval_of(b)))
-    });
+    identity::sort(&mut found);
     Ok(found)
-}
-
-fn interval_of(series: &SeriesId) -> Option<Interval> {
-    match series.kind {
-        SeriesKind::Klines(interval) => Some(interval),
-        SeriesKind::Trades => None,
-    }
 }

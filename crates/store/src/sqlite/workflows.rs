@@ -13,9 +13,6 @@ use crate::{
     WorkflowQuery, WorkflowStore,
 };
 
-/// What a page holds at most, whatever is asked for.
-const MAX_PAGE: usize = 10_000;
-
 #[async_trait]
 impl WorkflowStore for SqliteStore {
     async fn get(&self, id: &QueueId) -> Result<Option<StoredWorkflow>, Error> {
@@ -94,11 +91,8 @@ fn swap(connection: &Connection, document: &WorkflowDocument, expected: &Revisio
 }
 
 fn page(connection: &Connection, query: &WorkflowQuery) -> Result<WorkflowPage, Failure> {
-    let limit = query.limit.clamp(1, MAX_PAGE);
-    let (time, id) = match &query.cursor {
-        Some(cursor) => parse_cursor(cursor).ok_or_else(|| Error::Cursor(cursor.chars().take(64).collect()))?,
-        None => (Millis::MAX, String::new()),
-    };
+    let limit = query.limit();
+    let (time, id) = query.position()?;
     let filter = if query.status.is_some() { "status = ?3 AND" } else { "?3 IS NULL AND" };
     let sql = format!(
         "SELECT id, status, created_at, next_deadline, document, revision FROM workflows
@@ -106,20 +100,8 @@ fn page(connection: &Connection, query: &WorkflowQuery) -> Result<WorkflowPage, 
     );
     let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut documents: Vec<_> = collect(statement.query(params![time, id, query.status, one_more])?)?
-        .into_iter()
-        .map(|stored| stored.document)
-        .collect();
-    let more = documents.len() > limit;
-    documents.truncate(limit);
-    let last = documents.last().filter(|_| more);
-    let next = last.map(|document| format!("{}~{}", document.created_at, document.id));
-    Ok(WorkflowPage { documents, next })
-}
-
-fn parse_cursor(cursor: &str) -> Option<(Millis, String)> {
-    let (time, id) = cursor.split_once('~')?;
-    Some((time.parse().ok()?, id.to_owned()))
+    let found = collect(statement.query(params![time, id, query.status, one_more])?)?;
+    Ok(WorkflowPage::cut(found.into_iter().map(|stored| stored.document).collect(), limit))
 }
 
 fn overdue(connection: &Connection, now: Millis) -> Result<Vec<StoredWorkflow>, Failure> {
