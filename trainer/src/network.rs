@@ -13,6 +13,9 @@ use crate::{
 /// Slope of the scores of attention below zero.
 pub(crate) const SLOPE: f64 = 0.2;
 
+/// Down, sideways and up.
+const CLASSES: i64 = 3;
+
 /// What is added to the score of nodes that are no neighbours.
 pub(crate) const NEVER: f64 = -1e9;
 
@@ -22,12 +25,12 @@ pub struct Outputs {
     /// Logarithm of the realised volatility of the next bars, in standard deviations of the training part.
     ///
     /// # Shape
-    /// batch × symbols
+    /// symbols × batch
     pub volatility: Tensor,
     /// Scores of down, sideways and up, before the softmax.
     ///
     /// # Shape
-    /// batch × symbols × 3
+    /// symbols × batch × 3
     pub direction: Tensor,
 }
 
@@ -55,12 +58,13 @@ enum Heard {
     Attention { source: Tensor, target: Tensor, score: Tensor, edge: Tensor },
 }
 
-/// The same graph in the forms that the layers need.
-struct Neighbours {
-    /// Edge weights.
-    weights: Tensor,
-    /// 1 where there is an edge.
-    edges: Tensor,
+/// The graph and who of it is present at which row.
+struct Neighbours<'a> {
+    /// Edge weights, symbols × symbols.
+    graph: &'a Tensor,
+    symbols: i64,
+    /// symbols × rows, 1 or 0; none where every symbol is present.
+    present: Option<Tensor>,
 }
 
 impl Network {
@@ -75,15 +79,28 @@ impl Network {
         Self { weights, graph: Tensor::from_slice(graph).view([symbols, symbols]), architecture }
     }
 
-    /// Computes the outputs for a batch; with a source of chance, some states are hidden, as in training.
+    /// Computes the outputs for a batch.
+    ///
+    /// Symbols come first, so that the weights of a layer meet all states in one product, and so do the edges.
     ///
     /// # Shape
-    /// `values`: batch × lags × symbols × features, normalised, 0 where absent, the newest bar first.
-    /// `present`: batch × lags × symbols, 1 or 0; none where every symbol is present.
+    /// `values`: symbols × batch × lags × features, normalised, 0 where absent, the newest bar first.
+    /// `present`: symbols × batch × lags, 1 or 0; none where every symbol is present.
     #[must_use]
-    pub fn forward(&self, values: &Tensor, present: Option<&Tensor>, chance: Option<&mut Rng>) -> Outputs {
+    pub fn forward(&self, values: &Tensor, present: Option<&Tensor>) -> Outputs {
+        self.forward_with(&self.weights.views(), values, present, None)
+    }
+
+    /// The same with these parts of the weights; with a source of chance, some states are hidden, as in training.
+    pub(crate) fn forward_with(
+        &self,
+        weights: &[Tensor],
+        values: &Tensor,
+        present: Option<&Tensor>,
+        chance: Option<&mut Rng>,
+    ) -> Outputs {
         let architecture = &self.architecture;
-        let mut weights = self.weights.views().into_iter();
+        let mut weights = weights.iter().map(Tensor::shallow_clone);
         // Both this and parts() follow the architecture alone; a test forwards every kind of it.
         let mut next = || weights.next().unwrap_or_default();
         let layers = [layer(architecture.aggregation, &mut next), layer(architecture.aggregation, &mut next)];
@@ -93,32 +110,41 @@ impl Network {
             Temporal::Mean => vec![next()],
             Temporal::Gru => (0..4).map(|_| next()).collect(),
         };
-        let (out, skip, bias) = (next(), next(), next());
-        let (class, class_bias) = (next(), next());
+        let (volatility, skip, bias) = (next(), next(), next());
+        let (direction, direction_bias) = (next(), next());
 
         let mut chance = chance;
         let mut hide = |state: Tensor| match (&mut chance, architecture.dropout_percent) {
             (None, _) | (_, 0) => state,
             (Some(chance), percent) => &state * dropout(&state, percent, chance),
         };
+        let (symbols, features, hidden) =
+            (size(architecture.symbols), size(architecture.features), size(architecture.hidden));
+        let (batch, lags) = (values.size()[1], size(architecture.lags.len()));
         let neighbours =
-            Neighbours { edges: self.graph.gt(0.0).to_kind(Kind::Float), weights: self.graph.shallow_clone() };
-        let first = layers[0].forward(values, present, &neighbours) + node;
-        let first = hide(first.relu());
-        let second = layers[1].forward(&first, present, &neighbours).relu() + &first;
-        let state = hide(second);
-        let newest = state.select(1, 0);
-        let state = match architecture.temporal {
-            Temporal::Last => newest,
-            Temporal::Mean => {
-                let shares = temporal[0].softmax(0, Kind::Float).unsqueeze(1);
-                Tensor::cat(&[&newest, &(&state * shares).sum_dim_intlist(1, false, Kind::Float)], -1)
+            Neighbours { graph: &self.graph, symbols, present: present.map(|present| present.flatten(1, 2)) };
+        let start =
+            (node + &layers[0].bias).unsqueeze(1).expand([symbols, batch * lags, hidden], false).reshape([-1, hidden]);
+        let mut first = layers[0].forward(&values.view([-1, features]), &start, &neighbours);
+        let first = hide(first.relu_());
+        let second = layers[1].forward(&first, &layers[1].bias, &neighbours).relu_() + &first;
+        let state = hide(second).view([symbols * batch, lags, hidden]);
+
+        let outputs = Tensor::cat(&[volatility, direction], 0);
+        let said = match architecture.temporal {
+            Temporal::Last => state.flatten(1, 2).matmul(&outputs.tr()),
+            Temporal::Mean => state.flatten(1, 2).matmul(&of_every_bar(&outputs, &temporal[0]).tr()),
+            Temporal::Gru => {
+                let newest = state.select(1, 0);
+                Tensor::cat(&[&newest, &gru(&state, &temporal)], -1).matmul(&outputs.tr())
             }
-            Temporal::Gru => Tensor::cat(&[&newest, &gru(&state, &temporal)], -1),
         };
-        let linear = values.select(1, 0).linear(&skip, None::<&Tensor>).squeeze_dim(-1);
-        let volatility = state.linear(&out, None::<&Tensor>).squeeze_dim(-1) + linear + bias;
-        Outputs { volatility, direction: state.linear(&class, Some(&class_bias)) }
+        let said = said.view([symbols, batch, 1 + CLASSES]);
+        let linear = values.select(2, 0).matmul(&skip.tr()).squeeze_dim(-1);
+        Outputs {
+            volatility: said.select(2, 0) + linear + bias.unsqueeze(1),
+            direction: said.narrow(2, 1, CLASSES) + direction_bias,
+        }
     }
 
     /// Moves weights and graph to a device.
@@ -187,15 +213,17 @@ fn layer(aggregation: Aggregation, next: &mut impl FnMut() -> Tensor) -> Layer {
 }
 
 impl Layer {
-    fn forward(&self, state: &Tensor, present: Option<&Tensor>, neighbours: &Neighbours) -> Tensor {
-        let own = state.linear(&self.own, Some(&self.bias));
+    /// The states of a layer before they are cut off at zero.
+    ///
+    /// # Shape
+    /// `state`: (symbols · rows) × width, and so is the result; `bias` is added to each row of it.
+    fn forward(&self, state: &Tensor, bias: &Tensor, neighbours: &Neighbours<'_>) -> Tensor {
+        let mut own = bias.addmm(state, &self.own.tr());
         match &self.heard {
             None => own,
-            Some(Heard::Mean { neighbours: weight }) => {
-                own + mean(state, present, neighbours).linear(weight, None::<&Tensor>)
-            }
+            Some(Heard::Mean { neighbours: weight }) => own.addmm_(&neighbours.mean(state), &weight.tr()),
             Some(Heard::Attention { source, target, score, edge }) => {
-                own + attention(state, present, neighbours, [source, target, score, edge])
+                own.g_add_(&neighbours.attention(state, [source, target, score, edge]))
             }
         }
     }
@@ -215,47 +243,65 @@ fn dropout(state: &Tensor, percent: u8, chance: &mut Rng) -> Tensor {
     Tensor::from_slice(&factors).view(&state.size()[..]).to_device(state.device())
 }
 
-/// Mean of the neighbours that are present, by edge weight; 0 for a node without any.
-fn mean(state: &Tensor, present: Option<&Tensor>, neighbours: &Neighbours) -> Tensor {
-    let (state, weight) = match present {
-        None => (state.shallow_clone(), neighbours.weights.sum_dim_intlist(1, true, Kind::Float)),
-        Some(present) => {
-            let present = present.unsqueeze(-1);
-            (state * &present, neighbours.weights.matmul(&present))
-        }
-    };
-    // Weights of edges are correlations; a sum below this is that of no edge.
-    neighbours.weights.matmul(&state) / weight.clamp_min(1e-6)
+impl Neighbours<'_> {
+    /// Mean of the neighbours that are present, by edge weight; 0 for a node without any.
+    fn mean(&self, state: &Tensor) -> Tensor {
+        // Weights of edges are correlations; a sum below this is that of no edge.
+        let least = 1e-6;
+        let symbol_by_symbol = [self.symbols, -1];
+        let sizes = state.size();
+        let mean = match &self.present {
+            None => {
+                let shares = self.graph / self.graph.sum_dim_intlist(1, true, Kind::Float).clamp_min(least);
+                shares.mm(&state.view(symbol_by_symbol))
+            }
+            Some(present) => {
+                let state = state * present.view([-1, 1]);
+                let total = self.graph.mm(&state.view(symbol_by_symbol)).view(&sizes[..]);
+                total / self.graph.mm(present).clamp_min(least).view([-1, 1])
+            }
+        };
+        mean.view(&sizes[..])
+    }
+
+    /// Sum of what the neighbours say, by the attention that the node pays them; 0 for a node without any.
+    fn attention(&self, state: &Tensor, weights: [&Tensor; 4]) -> Tensor {
+        let [source, target, score, edge] = weights;
+        let (heads, width) = score.size2().expect("scores are heads × width");
+        let by_head = [self.symbols, -1, heads, width];
+        let said = state.mm(&source.tr()).view(by_head);
+        let asked = state.mm(&target.tr()).view(by_head);
+        // node × neighbour × rows × heads
+        let pairs = said.unsqueeze(0) + asked.unsqueeze(1);
+        let slope = Tensor::full([1], SLOPE, (Kind::Float, state.device()));
+        let pairs = (pairs.prelu(&slope) * score).sum_dim_intlist(-1, false, Kind::Float);
+        let wide = |graph: &Tensor| graph.unsqueeze(-1).unsqueeze(-1);
+        let all = wide(&self.graph.gt(0.0).to_kind(Kind::Float));
+        let edges = self.present.as_ref().map_or_else(|| all.shallow_clone(), |present| &all * present.unsqueeze(-1));
+        let scores: Tensor = pairs + wide(self.graph) * edge + (1.0 - &edges) * NEVER;
+        let attention = scores.softmax(1, Kind::Float) * edges;
+        Tensor::einsum("ijrh,jrhd->irhd", &[attention, said], None::<i64>).reshape([-1, heads * width])
+    }
 }
 
-/// Sum of what the neighbours say, by the attention that the node pays them; 0 for a node without any.
-fn attention(state: &Tensor, present: Option<&Tensor>, neighbours: &Neighbours, weights: [&Tensor; 4]) -> Tensor {
-    let [source, target, score, edge] = weights;
-    let mut heads = state.size();
-    heads.pop();
-    heads.extend(score.size());
-    let said = state.linear(source, None::<&Tensor>).view(&heads[..]);
-    let asked = state.linear(target, None::<&Tensor>).view(&heads[..]);
-    // … × node × neighbour × heads
-    let pairs = said.unsqueeze(-4) + asked.unsqueeze(-3);
-    let pairs = (pairs.maximum(&(&pairs * SLOPE)) * score).sum_dim_intlist(-1, false, Kind::Float);
-    let mut edges = neighbours.edges.unsqueeze(-1);
-    if let Some(present) = present {
-        edges = present.unsqueeze(-2).unsqueeze(-1) * edges;
-    }
-    let scores: Tensor = pairs + neighbours.weights.unsqueeze(-1) * edge + (1.0 - &edges) * NEVER;
-    let attention = scores.softmax(-2, Kind::Float) * edges;
-    let heard = Tensor::einsum("...ijh,...jhd->...ihd", &[attention, said], None::<i64>);
-    heard.flatten(-2, -1)
+/// The outputs' weights for each bar: those of a mean with learned shares, and of the newest bar beside it.
+///
+/// # Shape
+/// outputs × (newest, mean) becomes outputs × (lags · hidden).
+fn of_every_bar(outputs: &Tensor, shares: &Tensor) -> Tensor {
+    let parts = outputs.chunk(2, 1);
+    let bars = parts[1].unsqueeze(1) * shares.softmax(0, Kind::Float);
+    let older = shares.size()[0] - 1;
+    (bars + parts[0].unsqueeze(1).constant_pad_nd([0, 0, 0, older])).flatten(1, 2)
 }
 
 /// The last state of a recurrent unit that reads the bars from the oldest on.
 fn gru(state: &Tensor, weights: &[Tensor]) -> Tensor {
-    let (batch, bars, symbols, hidden) = state.size4().expect("states are batch × lags × symbols × hidden");
-    let oldest_first = state.flip([1]).permute([1, 0, 2, 3]).reshape([bars, batch * symbols, hidden]);
-    let start = Tensor::zeros([1, batch * symbols, hidden], (Kind::Float, state.device()));
+    let (rows, _, hidden) = state.size3().expect("states are rows × lags × hidden");
+    let oldest_first = state.flip([1]).transpose(0, 1);
+    let start = Tensor::zeros([1, rows, hidden], (Kind::Float, state.device()));
     let (_, last) = oldest_first.gru(&start, weights, true, 1, 0.0, false, false, false);
-    last.view([batch, symbols, hidden])
+    last.squeeze_dim(0)
 }
 
 /// Sizes of layers are small.

@@ -26,8 +26,8 @@ impl Adam {
 
     /// Moves the weights against the gradient, whose norm counts as `longest` at most.
     pub(crate) fn step(&mut self, weights: &mut Tensor, gradient: &Tensor, rate: f64, decay: f64, longest: f64) {
-        let norm = gradient.norm().double_value(&[]);
-        let gradient = if norm > longest { gradient * (longest / norm) } else { gradient.shallow_clone() };
+        // Left on the device: asking for the norm here would wait for all that a GPU has still to do.
+        let gradient = gradient * (longest * gradient.norm().reciprocal()).clamp_max(1.0);
         self.steps += 1;
         let _ = self.first.lerp_(&gradient, 1.0 - FIRST);
         let _ = self.second.lerp_(&gradient.square(), 1.0 - SECOND);

@@ -19,18 +19,18 @@ pub enum Direction {
     Up,
 }
 
-/// Features and targets of all bars.
+/// Features and targets of all bars, symbol by symbol as the network computes.
 #[derive(Debug)]
 pub struct Samples {
-    /// times × symbols × features
+    /// symbols × times × features
     pub(crate) values: Tensor,
-    /// times × symbols, 1 or 0; none where every symbol is always present.
+    /// symbols × times, 1 or 0; none where every symbol is always present.
     pub(crate) present: Option<Tensor>,
-    /// times × symbols, 0 where unknown.
+    /// symbols × times, 0 where unknown.
     pub(crate) volatility: Tensor,
-    /// times × symbols, 1 where the target is known and the features are present.
+    /// symbols × times, 1 where the target is known and the features are present.
     pub(crate) known: Tensor,
-    /// times × symbols
+    /// symbols × times
     pub(crate) class: Tensor,
 }
 
@@ -111,41 +111,36 @@ impl Samples {
             Some(Direction::Up) => 2,
         };
         let grid = [size(times), size(symbols)];
+        let by_symbol = |tensor: Tensor| tensor.transpose(0, 1).contiguous();
         let floats = |value: &dyn Fn(usize) -> f32| {
-            Tensor::from_slice(&(0..cells).map(value).collect::<Vec<f32>>()).view(&grid[..])
+            by_symbol(Tensor::from_slice(&(0..cells).map(value).collect::<Vec<f32>>()).view(&grid[..]))
         };
         Ok(Self {
-            values: Tensor::from_slice(&clean).view([grid[0], grid[1], size(features)]),
+            values: by_symbol(Tensor::from_slice(&clean).view([grid[0], grid[1], size(features)])),
             present: (!is_complete).then(|| floats(&|cell| f32::from(u8::from(present[cell])))),
             volatility: floats(&|cell| if known(cell) { volatility[cell].unwrap_or_default() } else { 0.0 }),
             known: floats(&|cell| f32::from(u8::from(known(cell)))),
-            class: Tensor::from_slice(&(0..cells).map(class).collect::<Vec<i64>>()).view(&grid[..]),
+            class: by_symbol(Tensor::from_slice(&(0..cells).map(class).collect::<Vec<i64>>()).view(&grid[..])),
         })
     }
 
     /// Moves everything to a device.
-    #[must_use]
-    pub fn to_device(&self, device: Device) -> Self {
-        Self {
-            values: self.values.to_device(device),
-            present: self.present.as_ref().map(|present| present.to_device(device)),
-            volatility: self.volatility.to_device(device),
-            known: self.known.to_device(device),
-            class: self.class.to_device(device),
+    pub fn to_device(&mut self, device: Device) {
+        for grid in [&mut self.values, &mut self.volatility, &mut self.known, &mut self.class] {
+            *grid = grid.to_device(device);
         }
+        self.present = self.present.take().map(|present| present.to_device(device));
     }
 
     /// Features and presence at some rows and the bars before them.
     ///
     /// # Shape
-    /// rows × lags × symbols × features, and rows × lags × symbols.
+    /// symbols × rows × lags × features, and symbols × rows × lags.
     pub(crate) fn inputs(&self, rows: &Tensor, lags: &Tensor) -> (Tensor, Option<Tensor>) {
-        let (_, symbols, features) = self.values.size3().expect("values are times × symbols × features");
         let bars = (rows.unsqueeze(1) - lags.unsqueeze(0)).view([-1]);
-        let (rows, lags) = (rows.size()[0], lags.size()[0]);
-        let values = self.values.index_select(0, &bars).view([rows, lags, symbols, features]);
-        let present = self.present.as_ref().map(|present| present.index_select(0, &bars).view([rows, lags, symbols]));
-        (values, present)
+        let sizes = [rows.size()[0], lags.size()[0]];
+        let pick = |grid: &Tensor| grid.index_select(1, &bars).unflatten(1, sizes);
+        (pick(&self.values), self.present.as_ref().map(pick))
     }
 
     /// Rows or lags as a tensor on the samples' device.

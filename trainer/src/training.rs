@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor};
 
 use crate::{
+    architecture::Architecture,
     checkpoint::{Checkpoint, CheckpointError},
     network::{Network, Outputs},
     optimiser::Adam,
@@ -74,6 +75,24 @@ pub struct Rows {
     pub training: Vec<i64>,
     /// Later rows that say when to end.
     pub validation: Vec<i64>,
+}
+
+impl Rows {
+    /// The rows of an epoch, counted from 0, in the order in which it learns from them.
+    #[must_use]
+    pub fn order(&self, settings: &Settings, epoch: usize) -> Vec<i64> {
+        self.shuffled(settings, epoch).0
+    }
+
+    /// The same, with the source of what else is random in the epoch.
+    fn shuffled(&self, settings: &Settings, epoch: usize) -> (Vec<i64>, Rng) {
+        let number = u64::try_from(epoch).unwrap_or(u64::MAX);
+        let mut chance = Rng::with_seed(settings.seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let stride = settings.stride.max(1);
+        let mut rows: Vec<i64> = self.training.iter().skip(epoch % stride).step_by(stride).copied().collect();
+        chance.shuffle(&mut rows);
+        (rows, chance)
+    }
 }
 
 /// What a fit tells while it runs.
@@ -143,8 +162,9 @@ impl<'a> Fit<'a> {
     /// [`Stopped`] if the watch said so.
     pub fn run(mut self, watch: &mut dyn Watch) -> Result<Vec<Epoch>, Stopped> {
         let mut epochs = Vec::new();
+        let weights = self.network.weights.leaves();
         while !self.is_done() {
-            let training_loss = self.train_epoch(watch)?;
+            let training_loss = self.train_epoch(&weights, watch)?;
             let validation_loss = self.validate();
             let is_best = validation_loss < self.best_loss;
             if is_best {
@@ -173,59 +193,55 @@ impl<'a> Fit<'a> {
         self.next_epoch >= self.settings.epochs || self.epochs_since_best >= self.settings.patience
     }
 
-    fn train_epoch(&mut self, watch: &mut dyn Watch) -> Result<f64, Stopped> {
+    fn train_epoch(&mut self, weights: &[Tensor], watch: &mut dyn Watch) -> Result<f64, Stopped> {
         let settings = self.settings;
-        let epoch = u64::try_from(self.next_epoch).unwrap_or(u64::MAX);
-        let seed = settings.seed.wrapping_add(epoch.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let mut chance = Rng::with_seed(seed);
-        let stride = settings.stride.max(1);
-        let mut rows: Vec<i64> =
-            self.rows.training.iter().skip(self.next_epoch % stride).step_by(stride).copied().collect();
-        chance.shuffle(&mut rows);
+        let (rows, mut chance) = self.rows.shuffled(settings, self.next_epoch);
         let decay = settings.rate_decay.powi(i32::try_from(self.next_epoch).unwrap_or(i32::MAX));
         let rate = settings.learning_rate * decay;
-        let (mut total, mut count) = (0.0, 0.0);
+        let device = self.network.weights.flat.device();
+        let mut total = Tensor::zeros([], (Kind::Double, device));
         for batch in rows.chunks(settings.batch.max(1)) {
             if watch.decide() == Decision::Stop {
                 return Err(Stopped);
             }
-            let mut weights = self.network.weights.flat.detach().set_requires_grad(true);
-            std::mem::swap(&mut self.network.weights.flat, &mut weights);
-            let loss = self.loss(&self.samples.indices(batch), &mut chance);
-            let gradients = Tensor::run_backward(&[&loss], &[&self.network.weights.flat], false, false);
-            std::mem::swap(&mut self.network.weights.flat, &mut weights);
+            let mut gradient = self.network.weights.flat.zeros_like();
+            let known = Known::of(self.samples, batch);
+            for part in batch.chunks(rows_at_once(&self.network.architecture)) {
+                let loss = self.loss(weights, part, &known, &mut chance);
+                let parts = Tensor::run_backward(&[&loss], weights, false, false);
+                let parts: Vec<Tensor> = parts.iter().map(|part| part.reshape([-1])).collect();
+                let _ = gradient.g_add_(&Tensor::cat(&parts, 0));
+                #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+                let _ = total.g_add_(&(loss.detach() * batch.len() as f64));
+            }
             let flat = &mut self.network.weights.flat;
-            self.adam.step(flat, &gradients[0], rate, settings.weight_decay, settings.longest_gradient);
-            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-            let share = batch.len() as f64;
-            total += loss.double_value(&[]) * share;
-            count += share;
+            self.adam.step(flat, &gradient, rate, settings.weight_decay, settings.longest_gradient);
         }
-        Ok(total / f64::max(count, 1.0))
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 rows")]
+        let count = rows.len().max(1) as f64;
+        Ok(total.double_value(&[]) / count)
     }
 
-    fn loss(&self, rows: &Tensor, chance: &mut Rng) -> Tensor {
-        let (values, present) = self.samples.inputs(rows, &self.lags);
-        let Outputs { volatility, direction } = self.network.forward(&values, present.as_ref(), Some(chance));
-        let target = |grid: &Tensor| grid.index_select(0, rows);
-        let known = target(&self.samples.known);
-        let missed = (volatility - target(&self.samples.volatility)).square() * &known;
-        let squared = missed.sum(Kind::Float) / known.sum(Kind::Float).clamp_min(1.0);
-        if self.settings.direction_weight <= 0.0 {
-            return squared;
-        }
+    /// The share of some rows in the loss of their batch.
+    fn loss(&self, weights: &[Tensor], rows: &[i64], batch: &Known, chance: &mut Rng) -> Tensor {
+        let rows = self.samples.indices(rows);
+        let (values, present) = self.samples.inputs(&rows, &self.lags);
+        let Outputs { volatility, direction } =
+            self.network.forward_with(weights, &values, present.as_ref(), Some(chance));
+        let target = |grid: &Tensor| grid.index_select(1, &rows);
+        let missed = (volatility - target(&self.samples.volatility)).square() * target(&self.samples.known);
+        let squared = missed.sum(Kind::Float) / &batch.volatility;
         let class = target(&self.samples.class).view([-1]);
-        let direction = direction.view([-1, 3]);
-        let wrong = direction.cross_entropy_loss(&class, None::<&Tensor>, Reduction::Sum, UNKNOWN_CLASS, 0.0)
-            / class.ge(0).sum(Kind::Float).clamp_min(1.0);
-        squared + wrong * self.settings.direction_weight
+        let direction = direction.reshape([-1, 3]);
+        let wrong = direction.cross_entropy_loss(&class, None::<&Tensor>, Reduction::Sum, UNKNOWN_CLASS, 0.0);
+        squared + wrong * self.settings.direction_weight / &batch.direction
     }
 
     fn validate(&self) -> f64 {
         let predicted = predict(self.network, self.samples, &self.rows.validation);
         let rows = self.samples.indices(&self.rows.validation);
-        let wanted = weights::values(&self.samples.volatility.index_select(0, &rows));
-        let known = weights::values(&self.samples.known.index_select(0, &rows));
+        let row_by_row = |grid: &Tensor| weights::values(&grid.index_select(1, &rows).transpose(0, 1));
+        let (wanted, known) = (row_by_row(&self.samples.volatility), row_by_row(&self.samples.known));
         let mut total = 0.0;
         let mut count = 0.0;
         for ((predicted, wanted), known) in predicted.volatility.iter().zip(&wanted).zip(&known) {
@@ -249,6 +265,29 @@ impl<'a> Fit<'a> {
     }
 }
 
+/// How many targets of a batch are known, at least 1.
+struct Known {
+    volatility: Tensor,
+    direction: Tensor,
+}
+
+impl Known {
+    fn of(samples: &Samples, rows: &[i64]) -> Self {
+        let rows = samples.indices(rows);
+        let count = |known: Tensor| known.sum(Kind::Float).clamp_min(1.0);
+        Self {
+            volatility: count(samples.known.index_select(1, &rows)),
+            direction: count(samples.class.index_select(1, &rows).ge(0)),
+        }
+    }
+}
+
+/// Rows whose states fit into the caches of a core: more at once would go through memory again and again.
+fn rows_at_once(architecture: &Architecture) -> usize {
+    const NUMBERS: usize = 1 << 17;
+    (NUMBERS / (architecture.symbols * architecture.lags.len() * architecture.hidden).max(1)).max(1)
+}
+
 /// What a network says of some rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Predicted {
@@ -261,17 +300,15 @@ pub struct Predicted {
 /// Runs a network over rows, nothing hidden.
 #[must_use]
 pub fn predict(network: &Network, samples: &Samples, rows: &[i64]) -> Predicted {
-    /// Rows at once.
-    const BATCH: usize = 512;
     let lags: Vec<i64> = network.architecture.lags.iter().map(|lag| i64::try_from(*lag).unwrap_or(i64::MAX)).collect();
     let lags = samples.indices(&lags);
     let mut predicted = Predicted::default();
     tch::no_grad(|| {
-        for batch in rows.chunks(BATCH) {
+        for batch in rows.chunks(rows_at_once(&network.architecture)) {
             let (values, present) = samples.inputs(&samples.indices(batch), &lags);
-            let outputs = network.forward(&values, present.as_ref(), None);
-            predicted.volatility.extend(weights::values(&outputs.volatility));
-            let probabilities = weights::values(&outputs.direction.softmax(-1, Kind::Float));
+            let outputs = network.forward(&values, present.as_ref());
+            predicted.volatility.extend(weights::values(&outputs.volatility.transpose(0, 1)));
+            let probabilities = weights::values(&outputs.direction.transpose(0, 1).softmax(-1, Kind::Float));
             predicted.direction.extend(probabilities.as_chunks::<3>().0);
         }
     });

@@ -63,11 +63,16 @@ impl Weights {
         Self { parts, flat: Tensor::from_slice(&values) }
     }
 
-    /// The parts as tensors of their shapes, which share the vector's memory and gradient.
+    /// The parts as tensors of their shapes, which share the vector's memory.
     pub(crate) fn views(&self) -> Vec<Tensor> {
         let sizes: Vec<i64> = self.parts.iter().map(Part::len).collect();
         let views = self.flat.split_with_sizes(&sizes[..], 0);
         views.iter().zip(&self.parts).map(|(view, part)| view.view(&part.shape[..])).collect()
+    }
+
+    /// The same, each of which can be asked for its gradient.
+    pub(crate) fn leaves(&self) -> Vec<Tensor> {
+        self.views().iter().map(|view| view.detach().set_requires_grad(true)).collect()
     }
 
     /// Name, shape and values of each part.

@@ -63,11 +63,11 @@ fn wanted(network: &Network, values: &[f32], present: &[f32]) -> (Vec<f32>, Vec<
             if value.is_nan() { 0.0 } else { ((value - MEANS[feature]) / DEVIATIONS[feature]).clamp(-5.0, 5.0) }
         })
         .collect();
-    let values = Tensor::from_slice(&normalised).view(&sizes(&[FEATURES])[..]);
-    let present = Tensor::from_slice(present).view(&sizes(&[])[..]);
-    let outputs = tch::no_grad(|| network.forward(&values, Some(&present), None));
+    let values = Tensor::from_slice(&normalised).view(&sizes(&[FEATURES])[..]).permute([2, 0, 1, 3]).contiguous();
+    let present = Tensor::from_slice(present).view(&sizes(&[])[..]).permute([2, 0, 1]).contiguous();
+    let outputs = tch::no_grad(|| network.forward(&values, Some(&present)));
     let volatility = outputs.volatility * f64::from(EXPORT.target_deviation) + f64::from(EXPORT.target_mean);
-    let floats = |tensor: Tensor| Vec::<f32>::try_from(tensor.contiguous().view([-1])).unwrap();
+    let floats = |tensor: Tensor| Vec::<f32>::try_from(tensor.transpose(0, 1).contiguous().view([-1])).unwrap();
     (floats(volatility), floats(outputs.direction.softmax(-1, Kind::Float)))
 }
 
