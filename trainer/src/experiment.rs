@@ -17,8 +17,10 @@ use streamforge_dataset::{
 };
 use streamforge_events::{Millis, Prediction, Split};
 use streamforge_store::{GraphDocument, ModelFiles};
+use tch::Device;
 
 use crate::{
+    accelerator,
     checkpoint::Checkpoint,
     fits::{FitPlan, Material, MaterialError, Variant, fits},
     network::Network,
@@ -107,7 +109,7 @@ struct Fitted {
     epochs: usize,
 }
 
-/// Runs a training on `threads` threads.
+/// Runs a training on `threads` threads, on the GPU if libtorch can use one.
 ///
 /// `dataset` is what the plan's definition makes of the panel, from which the edges of each test are computed.
 ///
@@ -138,6 +140,7 @@ pub fn train(
         of: fingerprint(plan, dataset),
         count: fits.len(),
         done: AtomicUsize::new(0),
+        device: accelerator::device(),
     };
     let mut fitted = work.run_all(&fits, threads)?;
     let published = fitted.pop().ok_or_else(|| TrainError::Export("no fit was planned".to_owned()))?;
@@ -169,6 +172,7 @@ struct Work<'a> {
     of: String,
     count: usize,
     done: AtomicUsize,
+    device: Device,
 }
 
 impl Work<'_> {
@@ -198,8 +202,10 @@ impl Work<'_> {
     }
 
     fn run(&self, fit: &FitPlan) -> Result<Fitted, TrainError> {
-        let material = Material::new(self.plan, self.panel, self.dataset, fit, (self.rule, self.edges))?;
+        let mut material = Material::new(self.plan, self.panel, self.dataset, fit, (self.rule, self.edges))?;
+        material.samples.to_device(self.device);
         let mut network = material.network(self.plan, fit);
+        network.to_device(self.device);
         let of = format!("{}-{}", self.of, fit.name);
         let checkpoint = self.journal.load(&fit.name).and_then(|bytes| Checkpoint::from_bytes(&bytes, &of).ok());
         let mut under_way = Fit::new(&mut network, &material.samples, &material.rows, &self.plan.settings);

@@ -22,6 +22,7 @@ use streamforge_store::{
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
+    accelerator,
     claim::{Claim, LEASE, claim},
     experiment::{Journal, Progress, TrainError, Trained, train},
     plan::Plan,
@@ -78,6 +79,9 @@ enum End {
 pub fn main() -> ExitCode {
     let outcome = Config::from_environment(job::SETTINGS).map_err(JobError::from).and_then(|config| {
         job::log_to_stderr(&config);
+        if let Err(error) = accelerator::load() {
+            tracing::warn!(%error, "there is a GPU that libtorch cannot use; the CPU does its work");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let outcome = runtime.block_on(run(config));
         runtime.shutdown_timeout(Duration::from_millis(100));
@@ -204,6 +208,7 @@ impl Trainer {
         let training = tokio::task::spawn_blocking(move || {
             // Each fit has a thread of its own; more within one gain nothing at this size.
             tch::set_num_threads(1);
+            tracing::info!(device = ?accelerator::device(), threads, "training");
             let dataset = Dataset::compute(&panel, &plan.definition);
             train(&plan, &panel, &dataset, graph.as_ref(), created, &journal, threads)
         });

@@ -3,6 +3,7 @@
 //! This is the only crate that knows libtorch. What it learns from comes as plain arrays from `streamforge-dataset`;
 //! what it makes leaves as bytes, so that nobody who serves a model needs libtorch.
 
+pub mod accelerator;
 mod architecture;
 mod checkpoint;
 mod claim;
