@@ -1,7 +1,7 @@
 //! Edges among 500 symbols over 1,440 bars, beside numpy in turns, and what one more bar costs.
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use fastrand::Rng;
 use graph_builder::{EdgeRule, Pair, Returns, SlidingCorrelation, correlations, edges};
 use streamforge_events::{Interval, Millis};
 
-use super::{Unit, figure};
+use super::{Unit, figure, tool};
 
 const SYMBOLS: usize = 500;
 const BARS: usize = 1440;
@@ -227,11 +227,7 @@ impl Drop for Numpy {
 
 /// A Python with the pinned numpy in the cache, installed where it is missing.
 fn python() -> Result<PathBuf> {
-    let cache = env::var_os("CACHE").map_or_else(
-        || env::var_os("HOME").map(|home| Path::new(&home).join(".cache/streamforge")),
-        |cache| Some(cache.into()),
-    );
-    let folder = cache.context("neither CACHE nor HOME is set")?.join("tools").join(NUMPY.replace("==", "-"));
+    let folder = tool(&NUMPY.replace("==", "-"))?;
     let python = folder.join("bin/python");
     let is_there = Command::new(&python).args(["-c", "import numpy"]).stderr(Stdio::null()).status();
     if !is_there.is_ok_and(|status| status.success()) {

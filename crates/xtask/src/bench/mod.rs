@@ -2,6 +2,7 @@
 
 mod correlation;
 mod effect;
+mod epoch;
 mod function;
 mod growth;
 mod load;
@@ -16,7 +17,10 @@ mod start;
 mod store;
 mod way;
 
-use std::path::PathBuf;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -38,6 +42,7 @@ const BENCHES: &[Bench] = &[
     ("path", path::run),
     ("effect", effect::run),
     ("predict", predict::run),
+    ("epoch", epoch::run),
 ];
 
 /// The benchmarks that can be named.
@@ -61,6 +66,15 @@ pub(crate) fn run(chosen: &[String]) -> Result<()> {
 
 /// A release binary, built before by `make bench` into the folder that this one lies in.
 fn binary(name: &str) -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
+    let path = env::current_exe()?.with_file_name(name);
     path.is_file().then_some(path).with_context(|| format!("{name} is not built: run `make bench`"))
+}
+
+/// Folder in the cache for what a benchmark compares with.
+fn tool(name: &str) -> Result<PathBuf> {
+    let cache = env::var_os("CACHE").map_or_else(
+        || env::var_os("HOME").map(|home| Path::new(&home).join(".cache/streamforge")),
+        |cache| Some(cache.into()),
+    );
+    Ok(cache.context("neither CACHE nor HOME is set")?.join("tools").join(name))
 }
