@@ -1,6 +1,7 @@
 //! The whole way of a request, in real processes: from the request to the export.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod database;
 mod recorded;
 mod repeated;
 mod scaling;

@@ -195,6 +195,7 @@ async fn overlapping_batches_leave_the_newest() {
     for report in futures::future::join_all(upserts).await {
         assert_whole(&report.unwrap(), 50);
     }
+    assert_eq!(double.overlaps(), 0);
     assert_eq!(versions(&double), [20; 50]);
     assert_stored(&store, &bars(0, 50, 20, "20.0")).await;
 }

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -16,6 +16,7 @@ use axum::{
     response::IntoResponse,
 };
 use futures::stream;
+use serde_json::Value;
 
 use super::{
     Fault, Mode, Shared,
@@ -62,6 +63,7 @@ async fn answer(
         body,
     };
     let fault = door.shared.faults().spring(&request);
+    let _air = Air::enter(&door.shared, &request).await;
     let carry_out = || handle(&mut door.shared.server(), &request, fault);
     match fault {
         Some(Fault::Drop) => close(),
@@ -77,6 +79,42 @@ async fn answer(
             hang().await
         }
         _ => sent(&carry_out()),
+    }
+}
+
+/// A batch on its way; counted are keys that are on their way already.
+struct Air<'a> {
+    shared: &'a Shared,
+    keys: Vec<String>,
+}
+
+impl<'a> Air<'a> {
+    async fn enter(shared: &'a Shared, request: &Request) -> Self {
+        let documents: Vec<Value> = serde_json::from_slice(&request.body).unwrap_or_default();
+        let key = |document: &Value| Some(format!("{} {}", request.path, document["_key"].as_str()?));
+        let keys: Vec<String> = documents.iter().filter_map(key).collect();
+        {
+            let mut in_flight = shared.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            let overlaps = keys.iter().filter(|key| !in_flight.insert((*key).clone())).count();
+            shared.overlaps.fetch_add(overlaps, Ordering::SeqCst);
+        }
+        let air = Self { shared, keys };
+        if !air.keys.is_empty() {
+            // Whoever else is on the way gets the time to arrive.
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        air
+    }
+}
+
+impl Drop for Air<'_> {
+    fn drop(&mut self) {
+        let mut in_flight = self.shared.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &self.keys {
+            in_flight.remove(key);
+        }
     }
 }
 

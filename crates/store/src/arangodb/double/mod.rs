@@ -18,6 +18,7 @@ mod secure;
 mod state;
 
 use std::{
+    collections::HashSet,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -47,6 +48,9 @@ struct Shared {
     server: Mutex<Server>,
     faults: Mutex<Faults>,
     requests: AtomicUsize,
+    /// Keys of the batches that are not answered yet.
+    in_flight: Mutex<HashSet<String>>,
+    overlaps: AtomicUsize,
 }
 
 /// How an address of a double behaves.
@@ -177,6 +181,12 @@ impl Double {
     #[must_use]
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// How many documents came while one with the same key had no answer yet: their order would be anybody's guess.
+    #[must_use]
+    pub fn overlaps(&self) -> usize {
+        self.shared.overlaps.load(Ordering::SeqCst)
     }
 
     /// All documents of a collection as they are stored, by key.
