@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod clock;
+mod damage;
 mod disk;
 mod fault;
 mod many;

@@ -10,10 +10,10 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer ← `local` ← tests and tools.
+/// `events`, `salvage` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer ← `local` ← tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
-        "streamforge-events" => Some(0),
+        "streamforge-events" | "streamforge-salvage" => Some(0),
         "streamforge-bus"
         | "streamforge-dataset"
         | "streamforge-store"

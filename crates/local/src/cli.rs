@@ -105,7 +105,7 @@ enum Command {
     DeadLetters(dead_letters::Command),
     /// Show topics, consumer groups, lag and workers.
     Status(status::Arguments),
-    /// Make a new log of all that can be read of a damaged one.
+    /// Make a new log and a new store of all that can be read of damaged ones.
     Repair(repair::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),

@@ -1,6 +1,9 @@
 //! What can go wrong with a store, and whether trying again can help.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use streamforge_events::{ModelName, ModelVersion};
 
@@ -112,7 +115,12 @@ pub enum Error {
         source: Cause,
     },
     /// The file is damaged or is not a store.
-    #[error("{} is corrupt or not a store: {reason}", path.display())]
+    #[error(
+        "{} is corrupt or not a store: {reason}; if it is one, stop what uses it and run `streamforge repair \
+         --data-dir {}`",
+        path.display(),
+        folder_of(path).display()
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -222,6 +230,11 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         self.class() == Class::Retryable
     }
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn shown_model(name: &ModelName, version: Option<&ModelVersion>) -> String {

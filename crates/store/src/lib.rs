@@ -35,7 +35,7 @@ pub use prediction::{PredictionQuery, PredictionStore};
 pub use series::{
     Applied, BatchCounts, BatchReport, Coverage, Gap, KlineCloses, MAX_VERSION, Reject, SeriesStore, Versioned,
 };
-pub use sqlite::SqliteStore;
+pub use sqlite::{Kept, Missing, Repair, SqliteStore, repair};
 pub use workflow::{
     CreateOutcome, Remembered, Revision, StoredWorkflow, SwapOutcome, WorkflowDocument, WorkflowPage, WorkflowQuery,
     WorkflowStore,

@@ -1,11 +1,11 @@
 //! Records in the database: as many neighbours as fit into one row, so that they are written and deleted at one go.
 
 use rusqlite::Connection;
+use streamforge_salvage::{MAX_LOCAL_BYTES, OVERFLOW_BYTES};
 
 use super::{
     failure::Failure,
     frame::{self, Frame, Place},
-    salvage::{MAX_LOCAL_BYTES, OVERFLOW_BYTES},
 };
 use crate::Record;
 

@@ -12,6 +12,7 @@ mod blocks;
 mod checksum;
 mod failure;
 mod frame;
+mod frames;
 mod groups;
 mod headers;
 mod ledger;
@@ -20,7 +21,6 @@ mod readers;
 mod repair;
 mod retention;
 mod rows;
-mod salvage;
 mod schema;
 mod topics;
 mod watch;
@@ -32,7 +32,7 @@ mod disk_full_tests;
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -97,13 +97,21 @@ impl SqliteBus {
     /// # Errors
     /// [`Error::Corrupt`], or why the file cannot be read. A log that does not exist yet is fine.
     pub fn check(path: &Path) -> Result<(), Error> {
-        if !path.exists() {
+        if path.metadata().is_ok_and(|file| file.len() > MAX_CHECKED_BYTES) {
+            return Self::open(path).map(drop);
+        }
+        Self::check_whole(path)
+    }
+
+    /// Looks for damage in all that a log holds, however long that takes.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_whole(path: &Path) -> Result<(), Error> {
+        if !path.exists() && !watch::signal_path(path).exists() {
             return Ok(());
         }
         let connection = Self::open(path).and_then(|_| schema::open_for_reading(path))?;
-        if path.metadata().is_ok_and(|file| file.len() > MAX_CHECKED_BYTES) {
-            return Ok(());
-        }
         let said: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
             .map_err(|error| failure::database_error(error, path))?;
@@ -250,8 +258,7 @@ fn refuse_what_looks_empty(path: &Path, signal: &File) -> Result<(), Error> {
     let open_error = |source: io::Error| Error::Open { path: path.to_owned(), source: Arc::new(source) };
     let was_created = signal.metadata().map_err(open_error)?.len() > 0;
     let is_empty = path.metadata().map_or(true, |file| file.len() == 0);
-    let wal = PathBuf::from(watch::with_suffix(path, "-wal"));
-    if (was_created && is_empty) || salvage::is_wal_damaged(&wal).map_err(open_error)? {
+    if (was_created && is_empty) || streamforge_salvage::is_wal_damaged(path).map_err(open_error)? {
         return Err(Error::Corrupt { path: path.to_owned(), source: None });
     }
     Ok(())

@@ -2,23 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rusqlite::{Connection, OptionalExtension, Statement};
+use streamforge_salvage::{Pages, Row, Value, fresh_place, put_in_place};
 
-use super::{
-    checksum,
-    failure::Failure,
-    frame::Place,
-    groups, headers, rows,
-    salvage::{Pages, Row, Value},
-    schema,
-    watch::with_suffix,
-};
+use super::{checksum, failure::Failure, frame::Place, frames, groups, headers, rows, schema};
 use crate::{Error, Record};
 
 /// Of how many pages the records go into one transaction of the new log.
@@ -64,14 +56,8 @@ pub struct Gone {
 /// where it was.
 pub fn repair(path: &Path) -> Result<Repair, Error> {
     let open_error = |source: io::Error| Error::Open { path: path.to_owned(), source: Arc::new(source) };
-    let wal = PathBuf::from(with_suffix(path, "-wal"));
-    if !path.exists() && !damaged_name(path, 1).exists() {
-        // Somebody has deleted the file of a log that there was.
-        File::create(path).map_err(open_error)?;
-    }
-    let pages = Pages::open(path, &wal).map_err(open_error)?;
-    let fresh = PathBuf::from(with_suffix(path, ".repaired"));
-    remove(&fresh).map_err(open_error)?;
+    let fresh = fresh_place(path).map_err(open_error)?;
+    let pages = Pages::open(path).map_err(open_error)?;
     let mut connection = schema::open_for_writing(&fresh)?;
     connection.execute_batch(rows::TABLE).map_err(|error| Failure::Database(error).into_error(&fresh))?;
     let refused = |failure: Failure| failure.into_error(&fresh);
@@ -85,9 +71,8 @@ pub fn repair(path: &Path) -> Result<Repair, Error> {
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         .map_err(|error| refused(Failure::Database(error)))?;
     drop(connection);
-    File::open(&fresh).and_then(|file| file.sync_all()).map_err(open_error)?;
     drop(pages);
-    repair.damaged = swap(path, &wal, &fresh).map_err(open_error)?;
+    repair.damaged = put_in_place(&fresh, path).map_err(open_error)?;
     Ok(repair)
 }
 
@@ -142,7 +127,7 @@ fn read_all(pages: &Pages, connection: &mut Connection) -> Result<Found, Stopped
                 if number > pages.count() {
                     break;
                 }
-                for (place, record) in pages.records(number)? {
+                for (place, record) in frames::records(pages, number)? {
                     if place.offset < MAX_OFFSET.unsigned_abs() {
                         rows::insert(&mut insert, place, &record)?;
                     }
@@ -357,32 +342,4 @@ fn settle_partition(
     }
     gone.sort_unstable();
     Ok(gone)
-}
-
-/// Moves the damaged files aside and the new one to their place; answers the new name of the damaged one.
-fn swap(path: &Path, wal: &Path, fresh: &Path) -> io::Result<PathBuf> {
-    let aside = (1..u32::MAX).map(|number| damaged_name(path, number)).find(|name| !name.exists());
-    let aside = aside.ok_or_else(|| io::Error::other("no name is left for the damaged file"))?;
-    fs::rename(path, &aside)?;
-    if wal.exists() {
-        fs::rename(wal, with_suffix(&aside, "-wal"))?;
-    }
-    remove(Path::new(&with_suffix(path, "-shm")))?;
-    fs::rename(fresh, path)?;
-    Ok(aside)
-}
-
-fn damaged_name(path: &Path, number: u32) -> PathBuf {
-    with_suffix(path, &format!(".damaged-{number}")).into()
-}
-
-/// Removes a file and what `SQLite` keeps beside it; none need be there.
-fn remove(path: &Path) -> io::Result<()> {
-    for name in [path.as_os_str().to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
-        match fs::remove_file(name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -3,11 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use streamforge_salvage::PAGE_BYTES;
 
 use super::{
     failure::{Failure, database_error},
     groups, rows,
-    salvage::PAGE_BYTES,
 };
 use crate::Error;
 

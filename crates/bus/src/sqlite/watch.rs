@@ -5,7 +5,6 @@
 //! A look now and then is the safety net for a process that dies between its commit and its signal.
 
 use std::{
-    ffi::OsString,
     fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -19,6 +18,7 @@ use std::{
 
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use rusqlite::Connection;
+use streamforge_salvage::beside;
 use tokio::sync::watch;
 
 use super::topics;
@@ -29,7 +29,7 @@ const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
 /// The path of the file that is touched after each append.
 pub(super) fn signal_path(log: &Path) -> PathBuf {
-    with_suffix(log, "-appended").into()
+    beside(log, "-appended")
 }
 
 /// Tells readers, here and in other processes, that records were appended.
@@ -124,11 +124,4 @@ pub(super) fn raise(count: &watch::Sender<u64>, appended: u64) {
         *current = appended.max(*current);
         grown
     });
-}
-
-/// The path with something appended to its last name.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> OsString {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name
 }

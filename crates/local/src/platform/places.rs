@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use streamforge_bus::{Bus, SqliteBus};
-use streamforge_store::{ObjectStore, Store};
+use streamforge_store::{ObjectStore, SqliteStore, Store};
 
 use super::{DataFolder, Error};
 
@@ -84,6 +84,9 @@ impl Places {
     /// # Errors
     /// [`Error::Store`] if it cannot be used.
     pub async fn open_store(&self) -> Result<Arc<dyn Store>, Error> {
+        if self.urls.store.is_none() {
+            SqliteStore::check(&self.folder.store()).await?;
+        }
         Ok(streamforge_store::open(&self.store_url()).await?)
     }
 
@@ -93,7 +96,7 @@ impl Places {
     /// [`Error::Store`] if it cannot be used.
     pub async fn existing_store(&self) -> Result<Option<Arc<dyn Store>>, Error> {
         let is_there = self.urls.store.is_some() || self.folder.store().exists();
-        if is_there { Ok(Some(self.open_store().await?)) } else { Ok(None) }
+        if is_there { Ok(Some(streamforge_store::open(&self.store_url()).await?)) } else { Ok(None) }
     }
 
     /// Opens the objects, none if the data folder has none.

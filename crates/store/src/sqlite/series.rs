@@ -103,7 +103,7 @@ impl SqliteStore {
     }
 }
 
-fn find(connection: &Connection, series: &SeriesId) -> Result<Option<i64>, Failure> {
+pub(super) fn find(connection: &Connection, series: &SeriesId) -> Result<Option<i64>, Failure> {
     let (kind, interval) = identity::words(series.kind);
     let mut statement =
         connection.prepare_cached("SELECT id FROM series WHERE symbol = ?1 AND kind = ?2 AND interval = ?3")?;
@@ -124,7 +124,7 @@ fn ensure(connection: &Connection, series: &SeriesId) -> Result<i64, Failure> {
     Ok(connection.last_insert_rowid())
 }
 
-fn all(connection: &Connection) -> Result<Vec<SeriesId>, Failure> {
+pub(super) fn all(connection: &Connection) -> Result<Vec<SeriesId>, Failure> {
     let mut statement = connection.prepare_cached("SELECT symbol, kind, interval FROM series")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();

@@ -4,8 +4,8 @@
 //! operating system wakes them instead, and whatever has gathered meanwhile goes into the same transaction.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -28,7 +28,18 @@ impl Turn {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         let lock_path = PathBuf::from(name);
-        File::create(&lock_path).map(Self).map_err(fail("create", lock_path))
+        let opened = OpenOptions::new().create(true).write(true).truncate(false).open(&lock_path);
+        opened.map(Self).map_err(fail("create", lock_path))
+    }
+
+    /// Whether the store has been created: then it cannot be empty.
+    pub(super) fn was_created(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.len() > 0)
+    }
+
+    /// Notes that the store has been created.
+    pub(super) fn mark_created(&self) -> io::Result<()> {
+        if self.was_created()? { Ok(()) } else { (&self.0).write_all(b"\n") }
     }
 
     /// Waits for the turn.

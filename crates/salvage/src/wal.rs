@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use super::PAGE_BYTES;
+use crate::{PAGE_BYTES, aside::beside};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
@@ -18,9 +18,12 @@ const FRAME_BYTES: u64 = (FRAME_HEADER_BYTES + PAGE_BYTES) as u64;
 /// The magic number; its lowest bit tells the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 
-/// Whether a WAL that holds frames has a beginning that makes no sense, so that `SQLite` would take it for empty.
-pub(in crate::sqlite) fn is_damaged(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+/// Whether a file has a WAL that holds frames but begins with what makes no sense, so that `SQLite` would take it for empty.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn is_damaged(path: &Path) -> io::Result<bool> {
+    let file = match File::open(beside(path, "-wal")) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -30,7 +33,7 @@ pub(in crate::sqlite) fn is_damaged(path: &Path) -> io::Result<bool> {
 }
 
 /// Finds where the newest committed version of each page lies, up to the first frame that is not whole.
-pub(super) fn committed_pages(file: &File) -> io::Result<HashMap<u32, u64>> {
+pub(crate) fn committed_pages(file: &File) -> io::Result<HashMap<u32, u64>> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut committed = HashMap::new();
     let Some(mut chain) = Chain::begin(&mut reader)? else {

@@ -7,10 +7,10 @@ use std::{
     path::Path,
 };
 
-use super::{PAGE_BYTES, wal};
+use crate::{PAGE_BYTES, aside::beside, wal};
 
 /// A database file and its WAL, read only.
-pub(in crate::sqlite) struct Pages {
+pub struct Pages {
     file: File,
     wal: Option<File>,
     /// Where in the WAL the newest version of a page lies.
@@ -20,9 +20,12 @@ pub(in crate::sqlite) struct Pages {
 
 impl Pages {
     /// Opens the file and finds the pages that its WAL replaces.
-    pub(in crate::sqlite) fn open(path: &Path, wal_path: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Why a file cannot be read.
+    pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let wal = match File::open(wal_path) {
+        let wal = match File::open(beside(path, "-wal")) {
             Ok(wal) => Some(wal),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -39,12 +42,16 @@ impl Pages {
     }
 
     /// The number of the last page; the first is 1.
-    pub(in crate::sqlite) fn count(&self) -> u32 {
+    #[must_use]
+    pub fn count(&self) -> u32 {
         self.count
     }
 
     /// Reads a page; what the file no longer holds of it is zero.
-    pub(super) fn read(&self, number: u32) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// Why the file cannot be read.
+    pub fn read(&self, number: u32) -> io::Result<Vec<u8>> {
         let (mut file, position) = match (self.newer.get(&number), &self.wal) {
             (Some(position), Some(wal)) => (wal, *position),
             _ => (&self.file, u64::from(number.saturating_sub(1)) * PAGE_BYTES as u64),
