@@ -1,5 +1,5 @@
 //! The contract suite against a real server: `ARANGO_URL=arangodb://root@localhost:8529/any`, with `ARANGO_PASSWORD_FILE`
-//! or `ARANGO_PASSWORD`. Each test makes a database of its own, whose name begins with that of the URL.
+//! or `ARANGO_PASSWORD`. Each test makes a database of its own, whose name begins with that of the URL, and removes it.
 //!
 //! Without `ARANGO_URL` nothing is tested, and each test says that it was skipped.
 
@@ -11,10 +11,14 @@ use std::{
         Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use async_trait::async_trait;
-use streamforge_store::{Error, Store, contract::Backend, open, store_contract};
+use streamforge_store::{
+    ArangoAccess, ArangoOptions, ArangoStore, Error, Store, contract::Backend, open, store_contract,
+};
+use tokio::runtime::Runtime;
 
 /// A database for one test.
 struct Live(String);
@@ -23,6 +27,22 @@ struct Live(String);
 impl Backend for Live {
     async fn open(&self) -> Result<Arc<dyn Store>, Error> {
         open(&self.0).await
+    }
+}
+
+/// Removes the database, if it was ever opened.
+impl Drop for Live {
+    fn drop(&mut self) {
+        let url = self.0.clone();
+        let remove = async move {
+            let options = ArangoOptions { access: ArangoAccess::from_environment(), ..ArangoOptions::default() };
+            ArangoStore::open(&url, options).await?.remove().await
+        };
+        // A runtime cannot be waited for inside of another one.
+        let removed = thread::spawn(|| Runtime::new().map(|runtime| runtime.block_on(remove))).join();
+        if !matches!(removed, Ok(Ok(Ok(())))) {
+            eprintln!("{} is still there: {removed:?}", self.0);
+        }
     }
 }
 

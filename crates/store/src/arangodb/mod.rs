@@ -79,6 +79,17 @@ impl ArangoStore {
         Ok(store)
     }
 
+    /// Removes the whole database.
+    ///
+    /// # Errors
+    /// Why it is still there.
+    #[cfg(feature = "test-util")]
+    pub async fn remove(&self) -> Result<(), Error> {
+        let path = format!("/_api/database/{}", self.session.place.database);
+        let removed = self.session.call(&Call::new(http::Method::DELETE, path, "")).await;
+        self.named(removed.map(drop))
+    }
+
     /// Calls the server; where a collection is gone the schema is made once more.
     async fn call(&self, call: &Call) -> Result<Reply, Failure> {
         match self.session.call(call).await {

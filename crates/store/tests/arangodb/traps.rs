@@ -184,6 +184,18 @@ async fn token_that_ends_is_renewed_once_for_all() {
     assert_stored(&store, &bars(0, 300, 1, "1.5")).await;
 }
 
+/// A reply that does not tell of each document is not taken for one that does; the batch may come again.
+#[tokio::test]
+async fn silent_reply_is_not_believed() {
+    let (double, store) = start().await;
+    let rows = bars(0, 100, 1, "1.5");
+    double.set(Trap::once("POST", WRITES, Fault::Silent));
+    let error = store.upsert_klines(&series(), &rows).await.unwrap_err();
+    assert!(matches!(error, Error::Unfit { .. }), "{error}");
+    assert_whole(&store.upsert_klines(&series(), &rows).await.unwrap(), 100);
+    assert_stored(&store, &rows).await;
+}
+
 /// Two calls with the same key in them never have it on its way at once.
 #[tokio::test]
 async fn overlapping_batches_leave_the_newest() {

@@ -63,7 +63,7 @@ pub(super) fn insert(
             numbers.iter().map(|(number, count)| (number.to_string(), json!(count))).collect();
         reply.headers.push(("x-arango-error-codes", Value::Object(counts).to_string()));
     }
-    reply.body = if request.flag("silent", false) {
+    reply.body = if request.flag("silent", false) || fault == Some(Fault::Silent) {
         answers.retain(|answer| answer["error"] == true);
         if answers.is_empty() { json!({}) } else { Value::Array(answers) }
     } else {

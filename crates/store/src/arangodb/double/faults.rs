@@ -22,6 +22,8 @@ pub enum Fault {
         /// Its error number.
         number: u32,
     },
+    /// The reply to a batch tells of failures alone, as if `silent` had been asked for.
+    Silent,
     /// All tokens are void.
     ForgetTokens,
     /// All cursors are gone.
