@@ -5,6 +5,9 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 NATIVE := $(CACHE)/native
 export LIBTORCH ?= $(NATIVE)/libtorch/torch
 export ORT_DYLIB_PATH ?= $(NATIVE)/onnxruntime/libonnxruntime.so
+# Servers that tests start, such as Kafka.
+export TEST_SERVERS ?= $(CACHE)/servers
+SERVERS = $(TEST_SERVERS)
 RECORDED := ../shared/data/klines_native/15m_2024-12-30_2026-04-30
 EXCHANGE ?= $(if $(wildcard $(RECORDED)),replay:$(RECORDED),synthetic:42)
 DEMO_DATA ?= $(CACHE)/demo
@@ -21,10 +24,14 @@ DENY := $(CACHE)/tools/bin/cargo-deny
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what building needs: a C compiler, the pinned Rust toolchain, libtorch and ONNX Runtime
-	@command -v cc >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends build-essential; }
+setup: ## Install what building and testing need: C compiler, OpenSSL, Java and Kafka, Rust toolchain, libtorch, ONNX Runtime
+	@command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl || \
+		{ apt-get update -qq && apt-get install -y --no-install-recommends build-essential pkg-config libssl-dev; }
+	@command -v java >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends default-jre-headless; }
+	@[ -e $(SERVERS)/kafka/.fetched ] || command -v mvn >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends maven; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
 	@trainer/native/fetch.sh $(NATIVE)
+	@crates/servers/kafka/fetch.sh $(SERVERS)/kafka
 	@mkdir -p $(CARGO_TARGET_DIR)
 	@# Checkouts share one target folder and cargo goes by times of change: another checkout's sources count as changed.
 	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \

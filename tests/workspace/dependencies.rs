@@ -10,10 +10,10 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events`, `salvage` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer ← `local` ← tests and tools.
+/// `events`, `salvage`, `servers` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer ← `local` ← tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
-        "streamforge-events" | "streamforge-salvage" => Some(0),
+        "streamforge-events" | "streamforge-salvage" | "streamforge-servers" => Some(0),
         "streamforge-bus"
         | "streamforge-dataset"
         | "streamforge-store"
@@ -28,13 +28,14 @@ fn layer(member: &Member) -> Option<u8> {
 }
 
 /// Crates that stand for an outside world, and the only members that may know it.
-const WORLDS: [(&str, &[&str]); 9] = [
+const WORLDS: [(&str, &[&str]); 10] = [
     ("arangors", &["streamforge-store"]),
     // The exchange and the store have doubles of servers.
     ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("cloudevents-sdk", &["streamforge-events", "streamforge-function"]),
     // The trainer holds what it exports to it.
     ("ort", &["gnn-trainer", "predictor"]),
+    ("rdkafka", &["streamforge-bus"]),
     ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("rusqlite", &["streamforge-bus", "streamforge-store"]),
     ("tch", &["gnn-trainer"]),

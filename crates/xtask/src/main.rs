@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bare_axum;
 mod bench;
+mod kafka;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,6 +13,8 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     match (chore.as_str(), rest) {
         ("bench", names) => bench::run(names)?,
+        ("kafka", [action, options @ ..]) if action == "up" => kafka::up(options)?,
+        ("kafka", [action]) if action == "down" => kafka::down()?,
         ("bare-axum", [port]) => bare_axum::serve(port)?,
         _ => return Ok(usage()),
     }
@@ -20,6 +23,10 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn usage() -> ExitCode {
     let names: Vec<_> = bench::names().collect();
-    eprintln!("usage: xtask bench [{}]...\n       xtask bare-axum PORT", names.join("|"));
+    eprintln!(
+        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask kafka down\n       \
+         xtask bare-axum PORT",
+        names.join("|")
+    );
     ExitCode::from(2)
 }

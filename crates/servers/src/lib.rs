@@ -1,0 +1,26 @@
+//! Real servers for tests and developers: fetched once, on loopback, each in a folder of its own.
+//!
+//! A server that is started for a test dies with the process that started it, however that ends; see [`Lifetime`].
+
+mod folder;
+pub mod kafka;
+mod ports;
+mod process;
+
+pub use folder::cache;
+pub use kafka::Kafka;
+pub use process::Lifetime;
+
+use std::path::Path;
+
+/// A server that runs.
+pub trait Server {
+    /// The URL by which StreamForge opens it.
+    fn url(&self) -> String;
+
+    /// Its processes.
+    fn pids(&self) -> Vec<u32>;
+
+    /// Where its data and logs lie.
+    fn folder(&self) -> &Path;
+}
