@@ -1,15 +1,17 @@
 //! The port: what any event log offers.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::{Ahead, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+use crate::{Ahead, Error, GroupOffset, Member, Record, Seat, StoredRecord, TopicConfig, TopicDescription};
 
 /// A durable, partitioned event log with consumer groups.
 #[async_trait]
 pub trait Bus: Send + Sync {
     /// Creates a topic, or adapts it: partitions are added up to the number asked for and never taken away, the
-    /// retention limits become those asked for.
+    /// retention limits become those asked for. On Kafka the brokers' settings decide about replicas.
     ///
     /// # Errors
     /// [`Error::InvalidTopic`] if Kafka would refuse the name or the number of partitions.
@@ -32,7 +34,11 @@ pub trait Bus: Send + Sync {
         placed.first().copied().ok_or(Error::Closed)
     }
 
-    /// Appends all records or none, and answers partition and offset of each in the order given.
+    /// Appends records and answers partition and offset of each in the order given.
+    ///
+    /// On `SQLite` all are appended or none. On Kafka one that is refused for its size refuses all before any is sent,
+    /// and records of a partition keep their order; where the cluster fails in the middle, some may be there and others
+    /// not, so that a caller who publishes them again may append some twice.
     ///
     /// # Errors
     /// As [`Bus::publish`].
@@ -102,11 +108,12 @@ pub trait Bus: Send + Sync {
     ///
     /// A commit below the one held changes nothing: a slow duplicate of a reader cannot move a group back. It survives
     /// the end of the process at once and a power failure from the next append on; what a power failure takes away is
-    /// read again.
+    /// read again. Kafka keeps offsets as they come, so there the one held is asked for first, and of two that commit
+    /// at the same instant without being members of the group the later one counts.
     ///
     /// # Errors
     /// [`Error::OffsetOutOfRange`] if `next` lies beyond the end, [`Error::UnknownTopic`],
-    /// [`Error::UnknownPartition`], or that the log could not be written.
+    /// [`Error::UnknownPartition`], [`Error::GroupInUse`], or that the log could not be written.
     async fn commit(&self, group: &str, topic: &str, partition: u32, next: u64) -> Result<(), Error>;
 
     /// Sets the group's offset, backward too, to read again or to skip.
@@ -122,6 +129,15 @@ pub trait Bus: Send + Sync {
     /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], or that the log could not be written.
     async fn record_loss(&self, group: &str, topic: &str, partition: u32, from: u64, to: u64) -> Result<(), Error>;
 
+    /// Takes part in a group that shares the partitions of a topic.
+    ///
+    /// On `SQLite` the one who joins has all partitions. Kafka divides them among the members, who may be in different
+    /// processes; while there are members, it takes commits from them alone.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], or that the log could not be used.
+    async fn join(self: Arc<Self>, seat: Seat) -> Result<Arc<dyn Member>, Error>;
+
     /// Lists what every group has committed, by group, topic and partition.
     ///
     /// # Errors
@@ -131,7 +147,7 @@ pub trait Bus: Send + Sync {
     /// Forgets all that the group has committed; an unknown group is no error.
     ///
     /// # Errors
-    /// If the log cannot be written.
+    /// [`Error::GroupInUse`], or if the log cannot be written.
     async fn delete_group(&self, group: &str) -> Result<(), Error>;
 
     /// Counts for each partition the records that the group has yet to read; all held ones where it never committed.
@@ -164,7 +180,8 @@ pub trait Bus: Send + Sync {
 
     /// Watches for appends by this process and by others.
     ///
-    /// The value is the number of records ever appended to all topics. To miss nothing: mark the value as seen
+    /// On `SQLite` the value is the number of records ever appended to all topics; on Kafka it grows with what this
+    /// process appends, and soon after others have appended to a topic that this process looks at. To miss nothing: mark the value as seen
     /// (`borrow_and_update`), read until empty, then wait for a change.
     fn appended(&self) -> watch::Receiver<u64>;
 }

@@ -12,8 +12,48 @@ use std::{
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A URL that names no log; it is not repeated, because it may hold a password.
-    #[error("the URL of the event log must be like `sqlite:///absolute/path`")]
+    #[error(
+        "the URL of the event log must be like `sqlite:///absolute/path`, `kafka://host:9092,host:9092` or \
+         `kafka+ssl://host:9093?ca=/file&user=/file&password=/file`"
+    )]
     Url,
+    /// The program cannot talk to Kafka.
+    #[error("this program was built without Kafka: its event log can be `sqlite:///absolute/path` only")]
+    WithoutKafka,
+    /// The cluster did not do what was asked in time; it may do so later.
+    #[error("failed to {action} at Kafka {cluster}: {reason}")]
+    Cluster {
+        /// The brokers that were asked.
+        cluster: String,
+        /// What was attempted.
+        action: &'static str,
+        /// What the cluster or its client said.
+        reason: String,
+    },
+    /// The cluster does not let us in, or not to this; somebody has to change a password, a certificate or a right.
+    #[error("not allowed to {action} at Kafka {cluster}: {reason}")]
+    Denied {
+        /// The brokers that were asked.
+        cluster: String,
+        /// What was attempted.
+        action: &'static str,
+        /// What the cluster or its client said.
+        reason: String,
+    },
+    /// The offsets of a group belong to its members while there are any.
+    #[error("consumer group `{group}` has members, who alone may change its offsets: stop them first")]
+    GroupInUse {
+        /// The group.
+        group: String,
+    },
+    /// The partition is another member's by now.
+    #[error("partition {partition} of topic `{topic}` is another member's by now")]
+    NotAssigned {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
     /// No such topic; topics are created explicitly.
     #[error("topic `{topic}` does not exist")]
     UnknownTopic {
@@ -157,8 +197,15 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::DiskFull { .. } | Self::Busy { .. } | Self::Database { .. } => true,
+            Self::DiskFull { .. }
+            | Self::Busy { .. }
+            | Self::Database { .. }
+            | Self::Cluster { .. }
+            | Self::Denied { .. } => true,
             Self::Url
+            | Self::WithoutKafka
+            | Self::GroupInUse { .. }
+            | Self::NotAssigned { .. }
             | Self::UnknownTopic { .. }
             | Self::UnknownPartition { .. }
             | Self::InvalidTopic { .. }

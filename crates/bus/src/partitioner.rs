@@ -1,5 +1,10 @@
 //! Which partition a key belongs to: the arithmetic of Kafka's default partitioner.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
 /// Picks the partition of a key exactly as Kafka's Java clients do, so that a log can move to Kafka and keep its order.
 ///
 /// `partitions` of 0 is taken as 1.
@@ -11,6 +16,20 @@
 #[must_use]
 pub fn partition_for_key(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
+}
+
+/// Whose turn it is among the partitions of each topic, for records without a key.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<HashMap<String, u32>>);
+
+impl Turns {
+    pub(crate) fn next(&self, topic: &str, partitions: u32) -> u32 {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turns.entry(topic.to_owned()).or_default();
+        let partition = *turn % partitions.max(1);
+        *turn = turn.wrapping_add(1);
+        partition
+    }
 }
 
 /// The 32-bit variant of `MurmurHash2` with Kafka's seed.

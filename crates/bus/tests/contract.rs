@@ -10,4 +10,4 @@ async fn open() -> (SqliteBus, TempDir) {
     (bus, folder)
 }
 
-bus_contract!(crate::open);
+bus_contract!(crate::open, deletes_when_told);

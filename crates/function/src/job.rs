@@ -9,7 +9,12 @@ use crate::{Config, ConfigError, Setting, config::setting, drain, process};
 
 /// The variables that every job reads, beside those of the host.
 pub const SETTINGS: &[Setting] = &[
-    setting("STREAMFORGE_BUS_URL", "URL", None, "event log, e.g. `sqlite:///var/lib/streamforge/bus.db`"),
+    setting(
+        "STREAMFORGE_BUS_URL",
+        "URL",
+        None,
+        "event log: `sqlite:///absolute/path`, `kafka://HOST:PORT,…` or `kafka+ssl://…`",
+    ),
     setting("STREAMFORGE_CLAIM_FILE", "path", None, "file that is made once a task is taken, for a readiness probe"),
 ];
 

@@ -1,15 +1,15 @@
 //! Consumer groups: commit, reset, lag.
 
-use super::{keyed, keyless, partitions};
-use crate::{Bus, Error, GroupOffset, partition_for_key};
+use super::{Opened, keyed, keyless, partitions};
+use crate::{Error, GroupOffset, partition_for_key};
 
-async fn topic_with_records(bus: &dyn Bus, topic: &str, records: usize) {
+async fn topic_with_records(bus: &Opened, topic: &str, records: usize) {
     bus.create_topic(topic, &partitions(1)).await.expect("create");
     bus.publish_many(topic, vec![keyless(b"x"); records]).await.expect("publish");
 }
 
 /// A late duplicate of a commit changes nothing, a reset goes anywhere, groups do not touch each other.
-pub async fn commit_forward_only_unless_reset(bus: &dyn Bus) {
+pub async fn commit_forward_only_unless_reset(bus: &Opened) {
     topic_with_records(bus, "t", 9).await;
     assert_eq!(bus.committed("g", "t").await.expect("committed"), [None]);
     for (next, expected) in [(0, 0), (5, 5), (3, 5), (5, 5), (9, 9)] {
@@ -27,7 +27,7 @@ pub async fn commit_forward_only_unless_reset(bus: &dyn Bus) {
 }
 
 /// Committing what is yet to come would skip it.
-pub async fn cannot_commit_beyond_the_end(bus: &dyn Bus) {
+pub async fn cannot_commit_beyond_the_end(bus: &Opened) {
     topic_with_records(bus, "t", 2).await;
     for next in [3, u64::MAX] {
         for refused in [bus.commit("g", "t", 0, next).await, bus.reset("g", "t", 0, next).await] {
@@ -38,7 +38,7 @@ pub async fn cannot_commit_beyond_the_end(bus: &dyn Bus) {
 }
 
 /// The list holds what was committed and nothing else.
-pub async fn are_listed_and_forgotten(bus: &dyn Bus) {
+pub async fn are_listed_and_forgotten(bus: &Opened) {
     topic_with_records(bus, "t", 3).await;
     topic_with_records(bus, "u", 3).await;
     assert!(bus.groups().await.expect("groups").is_empty());
@@ -62,7 +62,7 @@ pub async fn are_listed_and_forgotten(bus: &dyn Bus) {
 }
 
 /// Losses that overlap or are told again count once, by group and partition; a group that is forgotten lost nothing.
-pub async fn have_lost_what_they_were_told_once(bus: &dyn Bus) {
+pub async fn have_lost_what_they_were_told_once(bus: &Opened) {
     topic_with_records(bus, "t", 1).await;
     for group in ["g", "h"] {
         bus.commit(group, "t", 0, 1).await.expect("commit");
@@ -80,7 +80,7 @@ pub async fn have_lost_what_they_were_told_once(bus: &dyn Bus) {
 }
 
 /// Lag counts by partition; a group that never committed has everything before it.
-pub async fn lag_behind_by_what_they_have_not_read(bus: &dyn Bus) {
+pub async fn lag_behind_by_what_they_have_not_read(bus: &Opened) {
     bus.create_topic("t", &partitions(4)).await.expect("create");
     let busy = partition_for_key(b"k", 4);
     for _ in 0..5 {

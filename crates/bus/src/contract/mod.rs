@@ -5,16 +5,23 @@
 #![expect(clippy::missing_panics_doc, reason = "a check panics where the bus breaks the contract")]
 
 pub mod groups;
+pub mod members;
 pub mod records;
 pub mod retention;
 pub mod topics;
 
+use std::sync::Arc;
+
 use crate::{Bus, Record, StoredRecord, TopicConfig};
+
+/// What the checks get.
+type Opened = Arc<dyn Bus>;
 
 /// Makes one test of each check of the contract.
 ///
 /// `$open` is an async function without arguments that answers a fresh bus and whatever must live as long as it, such
-/// as its folder.
+/// as its folder. With `deletes_when_told`, records go at [`Bus::enforce_retention`], by the times that they carry
+/// whatever these are; elsewhere the log deletes when it likes.
 #[macro_export]
 macro_rules! bus_contract {
     ($open:path) => {
@@ -40,14 +47,25 @@ macro_rules! bus_contract {
             have_lost_what_they_were_told_once,
             lag_behind_by_what_they_have_not_read,
         ]);
+        $crate::bus_contract!($open, members: [
+            alone_have_all_partitions_from_where_the_group_is,
+            begin_where_they_were_told_and_that_is_committed,
+            read_on_and_are_woken,
+            are_given_partitions_that_come_later,
+        ]);
+    };
+    ($open:path, deletes_when_told) => {
+        $crate::bus_contract!($open);
         $crate::bus_contract!($open, retention: [
             by_age_deletes_the_oldest_only,
             by_bytes_keeps_the_newest,
             never_reuses_offsets,
             is_told_to_those_who_come_back,
+            is_told_for_each_partition,
             by_bytes_needs_no_call,
             without_limits_keeps_everything,
             of_a_large_backlog_is_complete,
+            keeps_times_of_any_age,
         ]);
     };
     ($open:path, $part:ident: [$($check:ident),* $(,)?]) => {
@@ -56,6 +74,7 @@ macro_rules! bus_contract {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $check() {
                     let (bus, _guard) = $open().await;
+                    let bus: std::sync::Arc<dyn $crate::Bus> = std::sync::Arc::new(bus);
                     $crate::contract::$part::$check(&bus).await;
                 }
             )*
@@ -75,7 +94,7 @@ fn keyed(key: &str, value: &[u8]) -> Record {
     Record { key: Some(key.as_bytes().to_vec()), ..keyless(value) }
 }
 
-async fn read_all(bus: &dyn Bus, topic: &str, partition: u32) -> Vec<StoredRecord> {
+async fn read_all(bus: &Opened, topic: &str, partition: u32) -> Vec<StoredRecord> {
     let mut records: Vec<StoredRecord> = Vec::new();
     loop {
         let from = records.last().map_or(0, |last| last.offset + 1);

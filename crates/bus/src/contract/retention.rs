@@ -1,20 +1,20 @@
 //! Retention: only the oldest records go, and never one that a limit still covers.
 
-use super::{keyless, read_all};
-use crate::{Bus, Error, OffsetRange, Record, TopicConfig};
+use super::{Opened, keyed, keyless, partitions, read_all};
+use crate::{Error, OffsetRange, Record, TopicConfig};
 
 fn at(timestamp: i64) -> Record {
     Record { timestamp, ..keyless(&[0; 10]) }
 }
 
-async fn offsets_of(bus: &dyn Bus, topic: &str) -> OffsetRange {
+async fn offsets_of(bus: &Opened, topic: &str) -> OffsetRange {
     let topics = bus.topics().await.expect("topics");
     let found = topics.iter().find(|description| description.name == topic);
     found.expect("the topic exists").offsets[0]
 }
 
 /// A record exactly as old as the limit stays; an old one behind a young one stays too; committed offsets stay valid.
-pub async fn by_age_deletes_the_oldest_only(bus: &dyn Bus) {
+pub async fn by_age_deletes_the_oldest_only(bus: &Opened) {
     let config = TopicConfig { retention_ms: Some(100), ..TopicConfig::default() };
     bus.create_topic("t", &config).await.expect("create");
     let records = [800, 899, 900, 850, 1000].map(at).to_vec();
@@ -35,7 +35,7 @@ pub async fn by_age_deletes_the_oldest_only(bus: &dyn Bus) {
 }
 
 /// The newest records up to the limit stay, and the one that crosses it.
-pub async fn by_bytes_keeps_the_newest(bus: &dyn Bus) {
+pub async fn by_bytes_keeps_the_newest(bus: &Opened) {
     let config = TopicConfig { retention_bytes: Some(25), ..TopicConfig::default() };
     bus.create_topic("t", &config).await.expect("create");
     bus.publish_many("t", vec![at(0); 10]).await.expect("publish");
@@ -48,7 +48,7 @@ pub async fn by_bytes_keeps_the_newest(bus: &dyn Bus) {
 }
 
 /// A partition that retention has emptied goes on where it was.
-pub async fn never_reuses_offsets(bus: &dyn Bus) {
+pub async fn never_reuses_offsets(bus: &Opened) {
     let config = TopicConfig { retention_ms: Some(0), ..TopicConfig::default() };
     bus.create_topic("t", &config).await.expect("create");
     bus.publish_many("t", vec![at(0); 3]).await.expect("publish");
@@ -61,7 +61,7 @@ pub async fn never_reuses_offsets(bus: &dyn Bus) {
 }
 
 /// A reader that has to know is told what it misses, also when nothing is left, and goes on where it is told to.
-pub async fn is_told_to_those_who_come_back(bus: &dyn Bus) {
+pub async fn is_told_to_those_who_come_back(bus: &Opened) {
     let config = TopicConfig { retention_ms: Some(100), ..TopicConfig::default() };
     bus.create_topic("t", &config).await.expect("create");
     bus.publish_many("t", [0, 0, 0, 900, 900].map(at).to_vec()).await.expect("publish");
@@ -83,7 +83,7 @@ pub async fn is_told_to_those_who_come_back(bus: &dyn Bus) {
 }
 
 /// Appends alone hold a partition to its limit in bytes, give or take a sixteenth.
-pub async fn by_bytes_needs_no_call(bus: &dyn Bus) {
+pub async fn by_bytes_needs_no_call(bus: &Opened) {
     let limit = 4_000_000;
     let config = TopicConfig { retention_bytes: Some(limit), ..TopicConfig::default() };
     bus.create_topic("t", &config).await.expect("create");
@@ -98,7 +98,7 @@ pub async fn by_bytes_needs_no_call(bus: &dyn Bus) {
 }
 
 /// A topic without limits loses nothing, however old.
-pub async fn without_limits_keeps_everything(bus: &dyn Bus) {
+pub async fn without_limits_keeps_everything(bus: &Opened) {
     bus.create_topic("t", &TopicConfig::default()).await.expect("create");
     bus.publish_many("t", vec![at(0); 3]).await.expect("publish");
     let deleted = bus.enforce_retention(i64::MAX).await.expect("retention");
@@ -107,7 +107,7 @@ pub async fn without_limits_keeps_everything(bus: &dyn Bus) {
 }
 
 /// One call deletes all there is to delete, however much.
-pub async fn of_a_large_backlog_is_complete(bus: &dyn Bus) {
+pub async fn of_a_large_backlog_is_complete(bus: &Opened) {
     let config = TopicConfig { partitions: 2, retention_ms: Some(10), retention_bytes: None };
     bus.create_topic("t", &config).await.expect("create");
     for (timestamp, count) in [(0, 25_000), (100, 2)] {
@@ -119,4 +119,28 @@ pub async fn of_a_large_backlog_is_complete(bus: &dyn Bus) {
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].offset, 12_500);
     }
+}
+
+/// A look tells each partition whose record at the position is gone, and where its reader goes on.
+pub async fn is_told_for_each_partition(bus: &Opened) {
+    bus.create_topic("t", &partitions(4)).await.expect("create");
+    bus.publish_many("t", vec![at(0); 12]).await.expect("publish");
+    bus.create_topic("t", &TopicConfig { retention_ms: Some(0), ..partitions(4) }).await.expect("create");
+    let fresh = Record { timestamp: i64::MAX, ..keyed("k", b"x") };
+    let (partition, offset) = bus.publish("t", fresh).await.expect("publish");
+    bus.enforce_retention(1).await.expect("retention");
+    for (index, ahead) in (0..).zip(bus.look("t", vec![Some(0); 4], 10, usize::MAX).await.expect("look")) {
+        let resume = if index == partition { offset } else { ahead.end };
+        let gone = ahead.records.expect_err("nothing is left at 0");
+        assert!(matches!(gone, Error::RecordsGone { from: 0, resume: told, .. } if told == resume), "{gone:?}");
+    }
+}
+
+/// Times before the epoch, or none at all, are as good as others.
+pub async fn keeps_times_of_any_age(bus: &Opened) {
+    bus.create_topic("t", &TopicConfig::default()).await.expect("create");
+    let times = [i64::MIN, -1, 0, i64::MAX];
+    bus.publish_many("t", times.map(at).to_vec()).await.expect("publish");
+    let kept: Vec<i64> = read_all(bus, "t", 0).await.iter().map(|stored| stored.record.timestamp).collect();
+    assert_eq!(kept, times);
 }

@@ -1,10 +1,10 @@
 //! Topics: created, grown, refused.
 
-use super::{keyless, partitions};
-use crate::{Bus, Error, OffsetRange, TopicConfig, TopicDescription};
+use super::{Opened, keyless, partitions};
+use crate::{Error, OffsetRange, TopicConfig, TopicDescription};
 
 /// Creating again is no error, adds partitions, never removes any, keeps the records, and takes over the limits.
-pub async fn created_once_grown_and_never_shrunk(bus: &dyn Bus) {
+pub async fn created_once_grown_and_never_shrunk(bus: &Opened) {
     bus.create_topic("b", &partitions(2)).await.expect("create");
     bus.create_topic("a", &partitions(1)).await.expect("create");
     bus.publish("a", keyless(b"kept")).await.expect("publish");
@@ -35,7 +35,7 @@ pub async fn created_once_grown_and_never_shrunk(bus: &dyn Bus) {
 }
 
 /// Names and sizes that Kafka would refuse are refused, and the names it takes are taken.
-pub async fn impossible_ones_are_refused(bus: &dyn Bus) {
+pub async fn impossible_ones_are_refused(bus: &Opened) {
     let long = "x".repeat(250);
     for name in ["", ".", "..", "a b", "a/b", "ä", long.as_str()] {
         let refused = bus.create_topic(name, &partitions(1)).await;
@@ -51,7 +51,7 @@ pub async fn impossible_ones_are_refused(bus: &dyn Bus) {
 }
 
 /// No call creates a topic or a partition on the side.
-pub async fn unknown_ones_are_refused(bus: &dyn Bus) {
+pub async fn unknown_ones_are_refused(bus: &Opened) {
     bus.create_topic("known", &partitions(1)).await.expect("create");
     let unknown = [
         bus.publish("none", keyless(b"x")).await.err(),

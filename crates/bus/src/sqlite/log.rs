@@ -1,35 +1,9 @@
 //! Records in the database: append and read.
 
-use std::{collections::HashMap, sync::Mutex};
-
 use rusqlite::Connection;
 
 use super::{blocks, failure::Failure, frame::Place, topics, writer::Batch};
-use crate::{Ahead, Error, MAX_RECORD_BYTES, Record, StoredRecord, partition_for_key};
-
-/// Whose turn it is among the partitions of each topic, for records without a key.
-#[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<String, u32>>);
-
-impl Turns {
-    fn next(&self, topic: &str, partitions: u32) -> u32 {
-        let mut turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let turn = turns.entry(topic.to_owned()).or_default();
-        let partition = *turn % partitions.max(1);
-        *turn = turn.wrapping_add(1);
-        partition
-    }
-}
-
-pub(super) fn validate(topic: &str, records: &[Record]) -> Result<(), Error> {
-    for record in records {
-        let size = record.size();
-        if size > MAX_RECORD_BYTES {
-            return Err(Error::TooLarge { topic: topic.to_owned(), size, limit: MAX_RECORD_BYTES });
-        }
-    }
-    Ok(())
-}
+use crate::{Ahead, Error, Record, StoredRecord, partition_for_key, partitioner::Turns};
 
 /// Appends the records in order; refuses before it has taken any, and the caller's transaction makes it all or none.
 pub(super) fn append(

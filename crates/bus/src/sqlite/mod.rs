@@ -39,7 +39,10 @@ use std::{
 use async_trait::async_trait;
 use writer::Durability;
 
-use crate::{Ahead, Bus, Error, GroupOffset, Record, StoredRecord, TopicConfig, TopicDescription};
+use crate::{
+    Ahead, Bus, Error, GroupOffset, Member, Record, Seat, StoredRecord, TopicConfig, TopicDescription, alone::Alone,
+    partitioner::Turns, refusal,
+};
 
 pub use repair::{Gone, Repair, repair};
 
@@ -52,7 +55,7 @@ const MAX_CHECKED_BYTES: u64 = 256 << 20;
 pub struct SqliteBus {
     writer: writer::Writer,
     readers: readers::Readers,
-    turns: Arc<log::Turns>,
+    turns: Arc<Turns>,
     appended: Arc<tokio::sync::watch::Sender<u64>>,
     // Held for its effect: it raises `appended` until dropped.
     _watch: watch::AppendWatch,
@@ -146,7 +149,7 @@ impl SqliteBus {
 #[async_trait]
 impl Bus for SqliteBus {
     async fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<(), Error> {
-        topics::validate(name, config)?;
+        refusal::check_topic(name, config)?;
         let (name, config) = (name.to_owned(), config.clone());
         self.writer.run(Durability::Disk, 0, move |batch| topics::create(batch.tables()?, &name, &config)).await
     }
@@ -156,7 +159,7 @@ impl Bus for SqliteBus {
     }
 
     async fn publish_many(&self, topic: &str, records: Vec<Record>) -> Result<Vec<(u32, u64)>, Error> {
-        log::validate(topic, &records)?;
+        refusal::check_records(topic, &records)?;
         let bytes = records.iter().map(Record::size).sum();
         let (topic, turns) = (topic.to_owned(), Arc::clone(&self.turns));
         self.writer.run(Durability::Disk, bytes, move |batch| log::append(batch, &topic, &records, &turns)).await
@@ -210,6 +213,10 @@ impl Bus for SqliteBus {
                 groups::record_loss(batch.tables()?, &group, &topic, partition, from..to)
             })
             .await
+    }
+
+    async fn join(self: Arc<Self>, seat: Seat) -> Result<Arc<dyn Member>, Error> {
+        Alone::join(self, seat).await
     }
 
     async fn groups(&self) -> Result<Vec<GroupOffset>, Error> {

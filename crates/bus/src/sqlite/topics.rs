@@ -5,27 +5,6 @@ use rusqlite::{Connection, OptionalExtension};
 use super::failure::Failure;
 use crate::{Error, OffsetRange, TopicConfig, TopicDescription};
 
-/// Far above any use on one machine; keeps a typing error from filling the disk.
-const MAX_PARTITIONS: u32 = 10_000;
-/// As in Kafka: <https://github.com/apache/kafka/blob/3.9.0/clients/src/main/java/org/apache/kafka/common/internals/Topic.java>
-const MAX_NAME_LENGTH: usize = 249;
-
-pub(super) fn validate(name: &str, config: &TopicConfig) -> Result<(), Error> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let reason = if name.is_empty() || name == "." || name == ".." {
-        "the name must not be empty, `.` or `..`"
-    } else if name.len() > MAX_NAME_LENGTH {
-        "the name must not exceed 249 bytes"
-    } else if !name.bytes().all(legal) {
-        "the name may hold ASCII letters, digits, `.`, `_` and `-`"
-    } else if config.partitions == 0 || config.partitions > MAX_PARTITIONS {
-        "the number of partitions must lie between 1 and 10000"
-    } else {
-        return Ok(());
-    };
-    Err(Error::InvalidTopic { topic: name.to_owned(), reason })
-}
-
 pub(super) fn create(connection: &Connection, name: &str, config: &TopicConfig) -> Result<(), Failure> {
     let limit = |limit: Option<u64>| limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
     let id: i64 = connection
