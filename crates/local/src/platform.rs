@@ -142,7 +142,7 @@ impl Platform {
         let jobs = workers.jobs(&manifests, &bus)?;
         let started = workers.start(&manifests, &endpoints);
         let delivery = CancellationToken::new();
-        let dispatchers = dispatch(subscriptions, &bus, &endpoints, &delivery).await?;
+        let dispatchers = dispatch(subscriptions, &bus, &endpoints, &folder.instance()?, &delivery).await?;
         let scaling = scaling::Scaling {
             bus: Arc::clone(&bus),
             functions: started.functions,
@@ -279,17 +279,17 @@ async fn dispatch(
     subscriptions: Vec<Subscription>,
     bus: &Arc<dyn Bus>,
     endpoints: &Endpoints,
+    instance: &str,
     stop: &CancellationToken,
 ) -> Result<JoinSet<()>, Error> {
     let client = dispatcher::http_client().map_err(Error::DataPlane)?;
-    let mut dispatchers = JoinSet::new();
-    for subscription in subscriptions {
-        let (bus, endpoints, client) = (Arc::clone(bus), endpoints.clone(), client.clone());
-        let opened = Dispatcher::open(subscription, bus, endpoints, client, Options::default());
-        let dispatcher = opened.await.map_err(Error::DataPlane)?;
-        dispatchers.spawn(dispatcher.run(stop.clone()));
-    }
-    Ok(dispatchers)
+    let options = Options { instance: Some(instance.to_owned()), ..Options::default() };
+    // All at once: joining a group of a cluster takes some round trips.
+    let opening = subscriptions.into_iter().map(|subscription| {
+        Dispatcher::open(subscription, Arc::clone(bus), endpoints.clone(), client.clone(), options.clone())
+    });
+    let opened = futures::future::try_join_all(opening).await.map_err(Error::DataPlane)?;
+    Ok(opened.into_iter().map(|dispatcher| dispatcher.run(stop.clone())).collect())
 }
 
 /// Creates the topics as the manifests describe them; one that is only named gets the defaults.

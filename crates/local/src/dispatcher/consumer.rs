@@ -1,25 +1,31 @@
 //! The loop of a consumer group: read, filter, start deliveries, commit.
 //!
 //! All of it is one task: an answer that arrives wakes the loop once, whichever of its deliveries it belongs to, and
-//! nothing is handed from thread to thread. Reads and commits go on beside the deliveries.
+//! nothing is handed from thread to thread. Reads and commits go on beside the deliveries. Partitions come and go as the
+//! group shares them out; what is wanted back is finished, committed and let go.
 
-use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{
     FutureExt as _, StreamExt as _,
     future::{BoxFuture, Fuse, FusedFuture as _, join_all},
     stream::FuturesUnordered,
 };
-use streamforge_bus::{Bus, OffsetRange, StoredRecord};
+use streamforge_bus::{Bus, Member, Seat, Share, Shares, StoredRecord};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    InitialOffset, Options, Subscription,
+    Options, Subscription,
     delivery::{Delivery, Outcome},
     progress::Progress,
-    reading::{self, News},
+    reading::{self, Found, Place},
     sender::Sender,
 };
 use crate::{Error, endpoints::Endpoints, manifest::DeliveryOrder, message::Message};
@@ -35,15 +41,18 @@ const IDLE: Duration = Duration::from_millis(5);
 pub struct Dispatcher {
     subscription: Arc<Subscription>,
     bus: Arc<dyn Bus>,
+    member: Arc<dyn Member>,
     client: reqwest::Client,
     endpoints: Endpoints,
     options: Options,
-    partitions: Vec<Partition>,
+    /// Those of the group that are ours.
+    partitions: BTreeMap<u32, Partition>,
     has_failed_to_commit: bool,
 }
 
 struct Partition {
-    number: u32,
+    /// Which time it came to us: what is left of an earlier one does not count.
+    epoch: u64,
     /// Offset of the next record to read.
     position: u64,
     /// End of the partition when last looked at.
@@ -52,11 +61,14 @@ struct Partition {
     in_flight: usize,
     progress: Progress,
     committed: u64,
+    /// Nothing more of it is started.
+    is_wanted_back: bool,
 }
 
-/// A delivery that has ended: index of the partition, offset, what came of it.
+/// A delivery that has ended: partition and which time it was ours, offset, what came of it.
 struct Ended {
-    index: usize,
+    partition: u32,
+    epoch: u64,
     offset: u64,
     outcome: Outcome,
 }
@@ -64,10 +76,10 @@ struct Ended {
 type Deliveries = FuturesUnordered<BoxFuture<'static, Ended>>;
 
 /// A read under way; none if it failed.
-type Reading = Fuse<BoxFuture<'static, Option<News>>>;
+type Reading = Fuse<BoxFuture<'static, Option<Vec<Found>>>>;
 
-/// Commits under way: partitions by index, and how far they were committed; none where that failed.
-type Committing = Fuse<BoxFuture<'static, Vec<(usize, Option<u64>)>>>;
+/// Commits under way: partitions, and how far they were committed; none where that failed.
+type Committing = Fuse<BoxFuture<'static, Vec<(u32, Option<u64>)>>>;
 
 impl Dispatcher {
     /// Prepares a dispatcher. A group without offsets has them committed when this returns, so that its lag is defined.
@@ -81,37 +93,24 @@ impl Dispatcher {
         client: reqwest::Client,
         options: Options,
     ) -> Result<Self, Error> {
-        let failed = |action| {
-            let topic = subscription.topic.clone();
-            move |source| Error::Bus { action, topic, source }
+        let seat = Seat {
+            group: subscription.group.clone(),
+            topic: subscription.topic.clone(),
+            initial_offset: options.initial_offset,
+            instance: options.instance.clone(),
         };
-        let (group, topic) = (&subscription.group, &subscription.topic);
-        let topics = bus.topics().await.map_err(failed("find the offsets of"))?;
-        let described = topics.into_iter().find(|described| described.name == *topic);
-        let unknown = || streamforge_bus::Error::UnknownTopic { topic: topic.clone() };
-        let ranges = described.ok_or_else(unknown).map_err(failed("find the end of"))?.offsets;
-        let known = bus.committed(group, topic).await.map_err(failed("find the offsets of"))?;
-        let mut partitions = Vec::new();
-        for (number, OffsetRange { start, end }) in (0..).zip(ranges) {
-            let known = known.get(number as usize).copied().flatten();
-            let next = match (known, options.initial_offset) {
-                (Some(next), _) => next,
-                (None, InitialOffset::Earliest) => start,
-                (None, InitialOffset::Latest) => end,
-            };
-            if known.is_none() {
-                let committing = bus.commit(group, topic, number, next);
-                committing.await.map_err(failed("commit the first offsets of"))?;
-            }
-            partitions.push(Partition::new(number, next, end));
-        }
+        let joined = Arc::clone(&bus).join(seat).await;
+        let topic = &subscription.topic;
+        let member =
+            joined.map_err(|source| Error::Bus { action: "join the group of", topic: topic.clone(), source })?;
         Ok(Self {
             subscription: Arc::new(subscription),
             bus,
+            member,
             client,
             endpoints,
             options,
-            partitions,
+            partitions: BTreeMap::new(),
             has_failed_to_commit: false,
         })
     }
@@ -131,12 +130,20 @@ impl Dispatcher {
         });
         let mut deliveries = Deliveries::new();
         let (mut reading, mut committing) = (Reading::terminated(), Committing::terminated());
-        let mut appended = self.bus.appended();
+        let (mut appended, mut shares) = (self.member.appended(), self.member.shares());
+        shares.mark_changed();
         let mut commits = interval(self.options.commit_interval);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_look_due = true;
         info!(trigger = %self.subscription.trigger, "dispatcher started");
         loop {
+            if shares.has_changed().unwrap_or_default() {
+                self.follow(&shares.borrow_and_update());
+                is_look_due = true;
+            }
+            if committing.is_terminated() {
+                self.let_go();
+            }
             self.start(&delivery, &mut deliveries);
             if reading.is_terminated() && (is_look_due || self.can_read()) {
                 appended.borrow_and_update();
@@ -149,9 +156,15 @@ impl Dispatcher {
                 biased;
                 () = stop.cancelled() => break,
                 committed = &mut committing => self.note_committed(committed),
+                changed = shares.changed() => {
+                    if changed.is_ok() {
+                        // Looked at where the loop begins.
+                        shares.mark_changed();
+                    }
+                }
                 _ = commits.tick(), if can_commit => committing = self.commit(),
-                news = &mut reading => match news {
-                    Some(news) => self.note_news(news),
+                found = &mut reading => match found {
+                    Some(found) => self.note_found(found),
                     None => is_look_due = true,
                 },
                 Some(ended) = deliveries.next() => {
@@ -168,7 +181,9 @@ impl Dispatcher {
                     }
                 }
                 // What failed waits for the next tick.
-                () = sleep(IDLE), if is_idle && can_commit && !self.has_failed_to_commit => committing = self.commit(),
+                () = sleep(IDLE), if (is_idle || self.is_waited_for()) && can_commit && !self.has_failed_to_commit => {
+                    committing = self.commit();
+                }
             }
         }
         self.drain(deliveries, committing).await;
@@ -190,24 +205,67 @@ impl Dispatcher {
             self.note_committed(committing.await);
         }
         self.commit().await;
+        self.member.leave().await;
+    }
+
+    /// Takes over the partitions that are ours now, and leaves those that are not.
+    fn follow(&mut self, shares: &Shares) {
+        self.partitions
+            .retain(|number, partition| shares.get(number).is_some_and(|share| share.epoch == partition.epoch));
+        for (number, share) in shares {
+            match self.partitions.get_mut(number) {
+                Some(partition) if share.is_wanted_back => {
+                    partition.is_wanted_back = true;
+                    partition.buffer.clear();
+                }
+                Some(_) => {}
+                None if share.is_wanted_back => {}
+                None => {
+                    self.partitions.insert(*number, Partition::new(share));
+                }
+            }
+        }
+    }
+
+    /// Lets go partitions that are wanted back, once all that was started is finished and committed.
+    fn let_go(&mut self) {
+        let member = &self.member;
+        self.partitions.retain(|number, partition| {
+            let is_done = partition.in_flight == 0 && partition.progress.next() <= partition.committed;
+            let is_let_go = partition.is_wanted_back && is_done;
+            if is_let_go {
+                member.release(*number);
+            }
+            !is_let_go
+        });
+    }
+
+    /// Whether others wait for a partition of which only the commit is missing.
+    fn is_waited_for(&self) -> bool {
+        self.partitions.values().any(|partition| partition.is_wanted_back && partition.in_flight == 0)
     }
 
     /// Whether a partition that has nothing left to start has more in the log.
     fn can_read(&self) -> bool {
-        self.partitions.iter().any(|partition| partition.buffer.is_empty() && partition.position < partition.end)
+        self.readable().any(|(_, partition)| partition.buffer.is_empty() && partition.position < partition.end)
     }
 
     /// Looks how far the partitions reach, and reads on where nothing is left to start.
     fn read(&self) -> Reading {
-        let (bus, subscription) = (Arc::clone(&self.bus), Arc::clone(&self.subscription));
+        let (bus, member) = (Arc::clone(&self.bus), Arc::clone(&self.member));
+        let subscription = Arc::clone(&self.subscription);
         let batch = self.options.batch;
-        // None for a partition that still has records to start.
-        let positions: Vec<Option<u64>> = (self.partitions.iter())
-            .map(|partition| partition.buffer.is_empty().then_some(partition.position))
+        let places: Vec<Place> = self
+            .readable()
+            .map(|(number, partition)| Place {
+                partition: *number,
+                epoch: partition.epoch,
+                position: partition.buffer.is_empty().then_some(partition.position),
+            })
             .collect();
         let reading = async move {
-            match reading::read(bus.as_ref(), &subscription, positions, batch).await {
-                Ok(news) => Some(news),
+            match reading::read(bus.as_ref(), member.as_ref(), &subscription, &places, batch).await {
+                Ok(found) => Some(found),
                 Err(error) => {
                     warn!(topic = %subscription.topic, %error, "failed to read");
                     sleep(READ_RETRY).await;
@@ -218,22 +276,23 @@ impl Dispatcher {
         reading.boxed().fuse()
     }
 
-    fn note_news(&mut self, news: News) {
-        for (index, (number, end)) in (0..).zip(news.ends).enumerate() {
-            match self.partitions.get_mut(index) {
-                Some(partition) => partition.end = end,
-                // Added while running, so none of its records can have been delivered yet.
-                None => self.partitions.push(Partition::new(number, 0, end)),
+    fn note_found(&mut self, found: Vec<Found>) {
+        for found in found {
+            let partition = self.partitions.get_mut(&found.partition);
+            let Some(partition) = partition.filter(|partition| partition.epoch == found.epoch) else { continue };
+            partition.end = found.end;
+            let Some(from) = found.from.filter(|_| !partition.is_wanted_back) else { continue };
+            if from > partition.position {
+                partition.progress.skip_to(from);
             }
+            partition.position = found.records.last().map_or(from, |last| last.offset + 1);
+            partition.buffer.extend(found.records);
         }
-        for batch in news.batches {
-            let partition = &mut self.partitions[batch.partition];
-            if batch.from > partition.position {
-                partition.progress.skip_to(batch.from);
-            }
-            partition.position = batch.records.last().map_or(batch.from, |last| last.offset + 1);
-            partition.buffer.extend(batch.records);
-        }
+    }
+
+    /// Partitions of which more may be started.
+    fn readable(&self) -> impl Iterator<Item = (&u32, &Partition)> {
+        self.partitions.iter().filter(|(_, partition)| !partition.is_wanted_back)
     }
 
     /// Starts deliveries, one partition after the other, as long as there is room.
@@ -241,14 +300,14 @@ impl Dispatcher {
         let mut has_started = true;
         while has_started {
             has_started = false;
-            for index in 0..self.partitions.len() {
-                if !self.has_room(deliveries.len()) {
+            let is_ordered = self.subscription.order == DeliveryOrder::Ordered;
+            for (number, partition) in &mut self.partitions {
+                if !is_ordered && deliveries.len() >= self.options.max_in_flight {
                     return;
                 }
-                if !self.is_ready(&self.partitions[index]) {
+                if is_ordered && partition.in_flight > 0 {
                     continue;
                 }
-                let partition = &mut self.partitions[index];
                 let Some(stored) = partition.buffer.pop_front() else {
                     continue;
                 };
@@ -260,7 +319,7 @@ impl Dispatcher {
                     continue;
                 };
                 partition.in_flight += 1;
-                let (delivery, number) = (Arc::clone(delivery), partition.number);
+                let (delivery, number, epoch) = (Arc::clone(delivery), *number, partition.epoch);
                 let delivering = async move {
                     let delivered = AssertUnwindSafe(delivery.deliver(event, number, offset)).catch_unwind();
                     let outcome = delivered.await.unwrap_or_else(|_| {
@@ -268,7 +327,7 @@ impl Dispatcher {
                         error!(trigger = %delivery.subscription.trigger, offset, "delivery broke");
                         Outcome::Abandoned
                     });
-                    Ended { index, offset, outcome }
+                    Ended { partition: number, epoch, offset, outcome }
                 };
                 deliveries.push(delivering.boxed());
             }
@@ -276,7 +335,8 @@ impl Dispatcher {
     }
 
     fn end(&mut self, ended: &Ended) {
-        let partition = &mut self.partitions[ended.index];
+        let partition = self.partitions.get_mut(&ended.partition);
+        let Some(partition) = partition.filter(|partition| partition.epoch == ended.epoch) else { return };
         partition.in_flight -= 1;
         if ended.outcome == Outcome::Finished {
             partition.progress.finish(ended.offset);
@@ -285,19 +345,18 @@ impl Dispatcher {
 
     /// Commits what is finished; the log puts the partitions into one transaction.
     fn commit(&self) -> Committing {
-        let finished = self.partitions.iter().enumerate();
-        let finished = finished.filter(|(_, partition)| partition.progress.next() > partition.committed);
+        let finished = self.partitions.iter().filter(|(_, partition)| partition.progress.next() > partition.committed);
         let commits: Vec<_> = finished
-            .map(|(index, partition)| {
-                let (bus, subscription) = (Arc::clone(&self.bus), Arc::clone(&self.subscription));
-                let (number, next) = (partition.number, partition.progress.next());
+            .map(|(number, partition)| {
+                let (member, subscription) = (Arc::clone(&self.member), Arc::clone(&self.subscription));
+                let (number, next) = (*number, partition.progress.next());
                 async move {
                     let Subscription { group, topic, .. } = &*subscription;
-                    match bus.commit(group, topic, number, next).await {
-                        Ok(()) => (index, Some(next)),
+                    match member.commit(number, next).await {
+                        Ok(()) => (number, Some(next)),
                         Err(error) => {
                             warn!(%group, %topic, %error, "failed to commit");
-                            (index, None)
+                            (number, None)
                         }
                     }
                 }
@@ -306,43 +365,38 @@ impl Dispatcher {
         join_all(commits).boxed().fuse()
     }
 
-    fn note_committed(&mut self, committed: Vec<(usize, Option<u64>)>) {
+    fn note_committed(&mut self, committed: Vec<(u32, Option<u64>)>) {
         self.has_failed_to_commit = false;
-        for (index, next) in committed {
-            match next {
-                Some(next) => self.partitions[index].committed = next,
-                None => self.has_failed_to_commit = true,
+        for (number, next) in committed {
+            match (next, self.partitions.get_mut(&number)) {
+                // One that came anew meanwhile begins at what was committed, or behind.
+                (Some(next), Some(partition)) => partition.committed = partition.committed.max(next),
+                (Some(_), None) => {}
+                (None, _) => self.has_failed_to_commit = true,
             }
         }
     }
 
-    fn has_room(&self, in_flight: usize) -> bool {
-        self.subscription.order == DeliveryOrder::Ordered || in_flight < self.options.max_in_flight
-    }
-
-    fn is_ready(&self, partition: &Partition) -> bool {
-        self.subscription.order == DeliveryOrder::Unordered || partition.in_flight == 0
-    }
-
     fn is_at_end(&self) -> bool {
-        self.partitions.iter().all(Partition::is_at_end)
+        self.readable().all(|(_, partition)| partition.is_at_end())
     }
 
     fn has_uncommitted(&self) -> bool {
-        self.partitions.iter().any(|partition| partition.progress.next() > partition.committed)
+        self.partitions.values().any(|partition| partition.progress.next() > partition.committed)
     }
 }
 
 impl Partition {
-    fn new(number: u32, next: u64, end: u64) -> Self {
+    fn new(share: &Share) -> Self {
         Self {
-            number,
-            position: next,
-            end,
+            epoch: share.epoch,
+            position: share.start,
+            end: share.start,
             buffer: VecDeque::new(),
             in_flight: 0,
-            progress: Progress::new(next),
-            committed: next,
+            progress: Progress::new(share.start),
+            committed: share.start,
+            is_wanted_back: false,
         }
     }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use backoff::Backoff;
 pub use consumer::Dispatcher;
+pub use streamforge_bus::InitialOffset;
 pub use subscription::{Replies, Subscription, Target};
 
 use crate::Error;
@@ -38,6 +39,8 @@ pub struct Options {
     pub drain: Duration,
     /// Where a group begins that has never committed.
     pub initial_offset: InitialOffset,
+    /// A name of this process in its groups that outlives it; see [`streamforge_bus::Seat`].
+    pub instance: Option<String>,
 }
 
 impl Default for Options {
@@ -49,17 +52,9 @@ impl Default for Options {
             commit_interval: Duration::from_millis(500),
             drain: Duration::from_secs(10),
             initial_offset: InitialOffset::Earliest,
+            instance: None,
         }
     }
-}
-
-/// Where a consumer group begins that has never committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitialOffset {
-    /// At the oldest record: right where topics and Triggers are created together.
-    Earliest,
-    /// At the end, as on a cluster, where a new Trigger sees new events only.
-    Latest,
 }
 
 /// Builds the HTTP client that all dispatchers of a process share.

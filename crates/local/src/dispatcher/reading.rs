@@ -1,6 +1,6 @@
-//! What the log has for a consumer group: where its partitions end, and the records that come next.
+//! What the log has for a member of a consumer group: where its partitions end, and the records that come next.
 
-use streamforge_bus::{Bus, Error, StoredRecord};
+use streamforge_bus::{Bus, Error, Member, StoredRecord};
 use tracing::error;
 
 use super::Subscription;
@@ -8,51 +8,58 @@ use super::Subscription;
 /// Bytes read at once from a partition.
 const READ_BYTES: usize = 1 << 20;
 
-/// What a look at the log has found.
-pub(super) struct News {
-    /// End of each partition.
-    pub(super) ends: Vec<u64>,
-    pub(super) batches: Vec<Batch>,
+/// Where a partition is to be looked at.
+pub(super) struct Place {
+    pub(super) partition: u32,
+    /// Which time it is ours.
+    pub(super) epoch: u64,
+    /// Where to read on; none while there are records left to start.
+    pub(super) position: Option<u64>,
 }
 
-/// The next records of one partition.
-pub(super) struct Batch {
-    pub(super) partition: usize,
-    /// Where reading began: beyond the position asked for if the records between were gone.
-    pub(super) from: u64,
+/// What a look at a partition has found.
+pub(super) struct Found {
+    pub(super) partition: u32,
+    pub(super) epoch: u64,
+    /// How far it reaches.
+    pub(super) end: u64,
+    /// Where reading began: beyond the position asked for if the records between were gone; none if there is nothing.
+    pub(super) from: Option<u64>,
     pub(super) records: Vec<StoredRecord>,
 }
 
-/// Looks how far all partitions reach, and reads on in those that have a position; the others are not read now.
+/// Looks how far partitions reach, and reads on in those that have a position; the others are not read now.
 ///
 /// What the group has missed is said and kept in mind.
 pub(super) async fn read(
     bus: &dyn Bus,
+    member: &dyn Member,
     subscription: &Subscription,
-    positions: Vec<Option<u64>>,
+    places: &[Place],
     batch: usize,
-) -> Result<News, Error> {
-    let mut news = News { ends: Vec::new(), batches: Vec::new() };
-    // A partition that is not known yet was added while running, so it begins at 0.
-    let found = bus.look(&subscription.topic, positions, batch, READ_BYTES).await?;
-    for (index, (number, ahead)) in (0..).zip(found).enumerate() {
-        news.ends.push(ahead.end);
+) -> Result<Vec<Found>, Error> {
+    let positions = places.iter().map(|place| (place.partition, place.position)).collect();
+    let mut all = Vec::with_capacity(places.len());
+    for (partition, ahead) in member.look(positions, batch, READ_BYTES).await? {
+        // One that nobody asked for has come a moment ago, and is asked for next.
+        let Some(place) = places.iter().find(|place| place.partition == partition) else { continue };
         let (from, records) = match ahead.records {
-            Ok(records) => match records.first() {
-                Some(first) => (first.offset, records),
-                None => continue,
-            },
-            Err(Error::RecordsGone { from, .. }) => fetch(bus, subscription, number, from, batch).await?,
+            Ok(records) => (records.first().map(|first| first.offset), records),
+            Err(Error::RecordsGone { from, .. }) => {
+                let (from, records) = fetch(bus, member, subscription, partition, from, batch).await?;
+                (Some(from), records)
+            }
             Err(error) => return Err(error),
         };
-        news.batches.push(Batch { partition: index, from, records });
+        all.push(Found { partition, epoch: place.epoch, end: ahead.end, from, records });
     }
-    Ok(news)
+    Ok(all)
 }
 
 /// Reads on behind records that are gone, once the group has missed them.
 async fn fetch(
     bus: &dyn Bus,
+    member: &dyn Member,
     subscription: &Subscription,
     partition: u32,
     mut from: u64,
@@ -63,7 +70,7 @@ async fn fetch(
         match bus.fetch(topic, partition, from, batch, READ_BYTES).await {
             Ok(records) => return Ok((from, records)),
             Err(Error::RecordsGone { resume, .. }) if resume > from => {
-                bus.record_loss(group, topic, partition, from, resume).await?;
+                member.record_loss(partition, from, resume).await?;
                 let lost = resume - from;
                 error!(%group, %topic, partition, from, resume, lost, "records were gone before they were delivered");
                 from = resume;

@@ -2,9 +2,10 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    hash::{BuildHasher as _, RandomState},
     io::{Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::{Error, state::State};
@@ -74,6 +75,27 @@ impl DataFolder {
 
     fn lock_file(&self) -> PathBuf {
         self.root.join("lock")
+    }
+
+    /// Returns the name under which the platforms of this folder, one after the other, take part in groups of a log; it is
+    /// made up the first time.
+    ///
+    /// # Errors
+    /// [`Error::DataFolder`] if the file that holds it cannot be used.
+    pub fn instance(&self) -> Result<String, Error> {
+        let path = self.root.join("instance");
+        let fail = |source| Error::DataFolder { path: path.clone(), source };
+        match std::fs::read_to_string(&path) {
+            Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fail(error)),
+        }
+        // Different wherever and whenever it is made up.
+        let seed = (std::process::id(), SystemTime::now(), &self.root);
+        let name = format!("streamforge-{:016x}", RandomState::new().hash_one(seed));
+        std::fs::write(&path, &name).map_err(fail)?;
+        Ok(name)
     }
 
     /// Creates the folder if need be and takes its lock.
