@@ -10,11 +10,18 @@ use super::{Ended, Running};
 /// A temporary folder with a data folder in it.
 pub(crate) struct Folder {
     root: TempDir,
+    /// URL of an event log that is not in the folder.
+    bus: Option<String>,
 }
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary folder") }
+        Self { root: tempfile::tempdir().expect("a temporary folder"), bus: None }
+    }
+
+    /// A folder whose event log is elsewhere.
+    pub(crate) fn with_bus(url: &str) -> Self {
+        Self { bus: Some(url.to_owned()), ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -47,7 +54,14 @@ impl Folder {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        Running::start(&[arguments, &["--json", "--data-dir", &self.data()]].concat())
+        Running::start(&[arguments, &self.global().iter().map(String::as_str).collect::<Vec<_>>()].concat())
+    }
+
+    /// What every command is told: where the data lies.
+    pub(crate) fn global(&self) -> Vec<String> {
+        let folder = ["--json".to_owned(), "--data-dir".to_owned(), self.data()];
+        let bus = self.bus.iter().flat_map(|url| ["--bus".to_owned(), url.clone()]);
+        folder.into_iter().chain(bus).collect()
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Ended {
