@@ -24,14 +24,16 @@ DENY := $(CACHE)/tools/bin/cargo-deny
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what building and testing need: C compiler, OpenSSL, Java and Kafka, Rust toolchain, libtorch, ONNX Runtime
+setup: ## Install what building and testing need: C compiler, OpenSSL, Java and Kafka, Go and an S3 server, Rust toolchain, libtorch, ONNX Runtime
 	@command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl || \
 		{ apt-get update -qq && apt-get install -y --no-install-recommends build-essential pkg-config libssl-dev; }
 	@command -v java >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends default-jre-headless; }
 	@[ -e $(SERVERS)/kafka/.fetched ] || command -v mvn >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends maven; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
 	@trainer/native/fetch.sh $(NATIVE)
+	@[ -e $(SERVERS)/s3/.fetched ] || command -v go >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends golang-go; }
 	@crates/servers/kafka/fetch.sh $(SERVERS)/kafka
+	@crates/servers/s3/fetch.sh $(SERVERS)/s3
 	@mkdir -p $(CARGO_TARGET_DIR)
 	@# Checkouts share one target folder and cargo goes by times of change: another checkout's sources count as changed.
 	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \

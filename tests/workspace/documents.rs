@@ -15,7 +15,7 @@ use serde_json::json;
 use streamforge_events::{Envelope, Event, EventType};
 use streamforge_function::{Function, METRICS, Setting, VARIABLES, job, test_util::TestIngress};
 use streamforge_local::{cli::Cli, metrics::RECORDS_LOST};
-use streamforge_store::ARANGO_VARIABLES;
+use streamforge_store::{ARANGO_VARIABLES, S3_VARIABLES};
 
 use crate::{assert_none, markdown::coded_rows, text};
 
@@ -33,11 +33,12 @@ fn every_environment_variable_is_explained() {
         QueueManager::SETTINGS,
         ApiService::SETTINGS,
     ];
-    let database = ARANGO_VARIABLES
+    let backends = ARANGO_VARIABLES
         .iter()
+        .chain(&S3_VARIABLES)
         .map(|(name, unit, words)| ((*name).to_owned(), format!("| `{name}` | {unit} | – | {words} |")));
     let expected: Vec<(String, String)> =
-        settings.concat().iter().map(variable).chain(arguments()).chain(database).collect();
+        settings.concat().iter().map(variable).chain(arguments()).chain(backends).collect();
     assert_none(&differences("docs/environment.md", &expected));
 }
 

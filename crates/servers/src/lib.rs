@@ -6,10 +6,12 @@ mod folder;
 pub mod kafka;
 mod ports;
 mod process;
+pub mod s3;
 
 pub use folder::cache;
 pub use kafka::Kafka;
-pub use process::Lifetime;
+pub use process::{Lifetime, stop};
+pub use s3::S3;
 
 use std::path::Path;
 

@@ -16,6 +16,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -111,8 +112,28 @@ impl Process {
     }
 }
 
+/// Stops what outlived its starter, by what it was described as: its `pids` and its `folder`; answers how many
+/// processes there were.
+pub fn stop(description: &Value) -> usize {
+    let pids = description["pids"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+    let folder = description["folder"].as_str().unwrap_or_default();
+    let is_ours = |pid: &u32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // Numbers of processes are given again.
+        !folder.is_empty() && line.contains(folder)
+    };
+    let running: Vec<u32> = pids.filter_map(|pid| u32::try_from(pid).ok()).filter(is_ours).collect();
+    for pid in &running {
+        signal(*pid, "-KILL");
+    }
+    while running.iter().any(is_ours) {
+        thread::sleep(PAUSE);
+    }
+    running.len()
+}
+
 /// Sends a signal to a process by its id.
-pub(crate) fn signal(pid: u32, name: &str) {
+fn signal(pid: u32, name: &str) {
     // A process that has gone meanwhile is as good as one that was reached.
     Command::new("kill").args([name, &pid.to_string()]).stderr(Stdio::null()).status().ok();
 }

@@ -151,6 +151,18 @@ pub enum Error {
         /// What the system said.
         source: Cause,
     },
+    /// A server of objects failed or refused.
+    #[error("failed to {action} {place}")]
+    Objects {
+        /// What was attempted.
+        action: &'static str,
+        /// The bucket, or the object in it.
+        place: String,
+        /// Whether trying again cannot help: no right, or no such bucket.
+        is_final: bool,
+        /// What the server said.
+        source: Cause,
+    },
     /// Any other failure of the database.
     #[error("failed to use the store {}", path.display())]
     Database {
@@ -201,7 +213,8 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::DiskFull { .. }
+            Self::Objects { is_final: false, .. }
+            | Self::DiskFull { .. }
             | Self::Busy { .. }
             | Self::File { .. }
             | Self::Database { .. }
@@ -214,7 +227,8 @@ impl Error {
             | Self::Card(_)
             | Self::NoModel { .. }
             | Self::ModelExists { .. } => Class::Rejected,
-            Self::Model { .. }
+            Self::Objects { is_final: true, .. }
+            | Self::Model { .. }
             | Self::Url { .. }
             | Self::Corrupt { .. }
             | Self::Schema { .. }

@@ -15,6 +15,7 @@ mod models;
 mod object;
 mod open;
 mod prediction;
+mod s3;
 mod series;
 mod sqlite;
 mod survivors;
@@ -32,6 +33,7 @@ pub use models::{FileSum, Model, ModelCard, ModelFile, ModelFiles, ModelManifest
 pub use object::{ObjectStore, ObjectSwap, check_object_key};
 pub use open::{Store, open, open_objects};
 pub use prediction::{PredictionQuery, PredictionStore};
+pub use s3::{S3_VARIABLES, S3Objects, S3Settings};
 pub use series::{
     Applied, BatchCounts, BatchReport, Coverage, Gap, KlineCloses, MAX_VERSION, Reject, SeriesStore, Versioned,
 };

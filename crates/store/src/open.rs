@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use crate::{
     ArangoAccess, ArangoOptions, ArangoStore, Error, FolderObjects, GraphStore, LeaseStore, ObjectStore,
     PredictionStore, SeriesStore, SqliteStore, WorkflowStore, arangodb,
+    s3::{S3Objects, S3Settings},
 };
 
 /// Series, workflow documents, graphs, predictions and leases in one place.
@@ -28,11 +29,15 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, Error> {
     Ok(Arc::new(SqliteStore::open(&path).await?))
 }
 
-/// Opens the objects of a URL such as `file:///var/lib/streamforge/objects`, and creates the folder if it is not there.
+/// Opens the objects of a URL such as `file:///var/lib/streamforge/objects`, whose folder is created if it is not
+/// there, or `s3://bucket`, which has to be.
 ///
 /// # Errors
 /// [`Error::Url`] for a URL of another kind, or why the objects cannot be used.
 pub async fn open_objects(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    if url.starts_with("s3://") {
+        return Ok(Arc::new(S3Objects::open(url, &S3Settings::from_environment())?));
+    }
     let path = folder_path(url)?;
     Ok(Arc::new(FolderObjects::open(&path).await?))
 }
@@ -53,7 +58,9 @@ fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
 
 fn folder_path(url: &str) -> Result<PathBuf, Error> {
     let fail = |reason| Error::Url { url: without_password(url), reason };
-    let path = url.strip_prefix("file://").ok_or_else(|| fail("only `file:///absolute/path` can be opened"))?;
+    let path = url
+        .strip_prefix("file://")
+        .ok_or_else(|| fail("only `file:///absolute/path` and `s3://BUCKET` can be opened"))?;
     if !path.starts_with('/') {
         return Err(fail("the path must be absolute, as in `file:///absolute/path`"));
     }

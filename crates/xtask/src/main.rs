@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 mod bare_axum;
 mod bench;
-mod kafka;
+mod servers;
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,8 +13,9 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     match (chore.as_str(), rest) {
         ("bench", names) => bench::run(names)?,
-        ("kafka", [action, options @ ..]) if action == "up" => kafka::up(options)?,
-        ("kafka", [action]) if action == "down" => kafka::down()?,
+        ("kafka", [action, options @ ..]) if action == "up" => servers::kafka(options)?,
+        ("s3", [action, options @ ..]) if action == "up" => servers::s3(options)?,
+        (name @ ("kafka" | "s3"), [action]) if action == "down" => servers::down(name)?,
         ("bare-axum", [port]) => bare_axum::serve(port)?,
         _ => return Ok(usage()),
     }
@@ -24,7 +25,7 @@ fn main() -> anyhow::Result<ExitCode> {
 fn usage() -> ExitCode {
     let names: Vec<_> = bench::names().collect();
     eprintln!(
-        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask kafka down\n       \
+        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask s3 up [--json]\n       xtask kafka|s3 down\n       \
          xtask bare-axum PORT",
         names.join("|")
     );

@@ -35,7 +35,7 @@ pub const VARIABLES: &[Setting] = &[
         "STREAMFORGE_OBJECTS_URL",
         "URL",
         None,
-        "objects such as models, e.g. `file:///var/lib/streamforge/objects`",
+        "objects such as models, e.g. `file:///var/lib/streamforge/objects` or `s3://bucket`",
     ),
     setting("BINANCE_API_URL", "URL", Some("https://api.binance.com"), "exchange's REST API"),
     setting("STREAMFORGE_BODY_LIMIT", "bytes", Some("1048576"), "largest request body; a larger one is answered 413"),

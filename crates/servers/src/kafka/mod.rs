@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{Lifetime, Server, folder, process};
+use crate::{Lifetime, Server, folder};
 use node::Node;
 
 pub use certificates::Validity;
@@ -241,25 +241,6 @@ impl Drop for Kafka {
             fs::remove_dir_all(&self.folder).ok();
         }
     }
-}
-
-/// Stops a cluster that outlived its starter, by what [`Kafka::describe`] said of it; answers how many nodes were there.
-pub fn stop(description: &Value) -> usize {
-    let pids = description["pids"].as_array().into_iter().flatten().filter_map(Value::as_u64);
-    let folder = description["folder"].as_str().unwrap_or_default();
-    let is_ours = |pid: &u32| {
-        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        // Numbers of processes are given again.
-        !folder.is_empty() && line.contains(folder)
-    };
-    let running: Vec<u32> = pids.filter_map(|pid| u32::try_from(pid).ok()).filter(is_ours).collect();
-    for pid in &running {
-        process::signal(*pid, "-KILL");
-    }
-    while running.iter().any(is_ours) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    running.len()
 }
 
 fn password() -> String {

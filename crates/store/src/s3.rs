@@ -1,0 +1,165 @@
+//! Objects in a bucket of any server that speaks the protocol of Amazon S3.
+
+mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::{
+    Error as Failure, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion, aws::AmazonS3,
+    path::Path,
+};
+
+pub use settings::{S3_VARIABLES, S3Settings};
+
+use crate::{Error, ObjectStore, ObjectSwap, check_object_key};
+
+/// Objects in a bucket, all of them below one prefix if the URL names one.
+///
+/// # Source
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html>
+#[derive(Debug)]
+pub struct S3Objects {
+    client: AmazonS3,
+    /// Empty, or the beginning of all keys with a `/` behind it.
+    prefix: String,
+    /// As errors name it.
+    place: String,
+}
+
+/// What an object is and which of its versions.
+struct Found {
+    bytes: Bytes,
+    version: UpdateVersion,
+}
+
+impl S3Objects {
+    /// Names a bucket without calling the server; whether it lets itself be used shows at the first call.
+    ///
+    /// # Errors
+    /// [`Error::Url`] if the URL names no bucket, [`Error::Objects`] if the settings make no client.
+    pub fn open(url: &str, settings: &S3Settings) -> Result<Self, Error> {
+        let refuse = |reason| Error::Url { url: url.to_owned(), reason };
+        let place = url
+            .strip_prefix("s3://")
+            .ok_or_else(|| refuse("only `s3://BUCKET` or `s3://BUCKET/PREFIX` can be opened"))?;
+        if place.contains('@') {
+            return Err(refuse("credentials do not belong into it; set S3_ACCESS_KEY_FILE and S3_SECRET_KEY_FILE"));
+        }
+        let (bucket, prefix) = place.trim_end_matches('/').split_once('/').unwrap_or((place.trim_end_matches('/'), ""));
+        if bucket.len() < 3
+            || !bucket.chars().all(|character| character.is_ascii_alphanumeric() || ".-".contains(character))
+        {
+            return Err(refuse("a bucket has at least three letters, digits, points or hyphens"));
+        }
+        if !prefix.is_empty() {
+            check_object_key(prefix)?;
+        }
+        let client = settings.client(bucket).map_err(|source| failed("open the bucket", place, source))?;
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Ok(Self { client, prefix, place: url.to_owned() })
+    }
+
+    fn path(&self, key: &str) -> Result<Path, Error> {
+        check_object_key(key)?;
+        Path::parse(format!("{}{key}", self.prefix))
+            .map_err(|_| Error::ObjectKey { key: key.to_owned(), reason: "a bucket cannot hold it" })
+    }
+
+    fn fail(&self, action: &'static str, key: &str, source: Failure) -> Error {
+        failed(action, &format!("{}/{key}", self.place), source)
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Found>, Error> {
+        let found = match self.client.get(&self.path(key)?).await {
+            Err(Failure::NotFound { source, .. }) if !names_bucket(source.as_ref()) => return Ok(None),
+            found => found.map_err(|source| self.fail("read", key, source))?,
+        };
+        let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        let bytes = found.bytes().await.map_err(|source| self.fail("read", key, source))?;
+        Ok(Some(Found { bytes, version }))
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3Objects {
+    async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        let path = self.path(key)?;
+        self.client.put(&path, bytes.into()).await.map_err(|source| self.fail("write", key, source))?;
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.find(key).await?.map(|found| found.bytes.into()))
+    }
+
+    async fn compare_and_set(&self, key: &str, expected: Option<&[u8]>, bytes: Vec<u8>) -> Result<ObjectSwap, Error> {
+        let path = self.path(key)?;
+        let payload = Bytes::from(bytes);
+        loop {
+            let found = self.find(key).await?;
+            if found.as_ref().map(|found| found.bytes.as_ref()) != expected {
+                return Ok(ObjectSwap::Lost(found.map(|found| found.bytes.into())));
+            }
+            let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version));
+            let written = self.client.put_opts(&path, payload.clone().into(), PutOptions::from(mode)).await;
+            match written {
+                Ok(_) => return Ok(ObjectSwap::Won),
+                // Another one came between; what it left is compared anew.
+                Err(Failure::Precondition { .. } | Failure::AlreadyExists { .. } | Failure::NotFound { .. }) => {}
+                Err(source) => return Err(self.fail("write", key, source)),
+            }
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let whole = format!("{}{prefix}", self.prefix);
+        // A bucket lists whole parts of keys.
+        let folder = whole.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let Ok(folder) = Path::parse(folder) else { return Ok(Vec::new()) };
+        let found = self.client.list(Some(&folder)).map_ok(|object| object.location.to_string());
+        let found: Vec<String> = found.try_collect().await.map_err(|source| self.fail("list", prefix, source))?;
+        let mut keys: Vec<String> = found
+            .iter()
+            .filter_map(|path| path.strip_prefix(&self.prefix))
+            .filter(|key| key.starts_with(prefix) && check_object_key(key).is_ok())
+            .map(str::to_owned)
+            .collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    async fn delete(&self, key: &str) -> Result<bool, Error> {
+        let path = self.path(key)?;
+        let is_there = match self.client.head(&path).await {
+            Err(Failure::NotFound { .. }) => false,
+            found => found.map(|_| true).map_err(|source| self.fail("delete", key, source))?,
+        };
+        if is_there {
+            self.client.delete(&path).await.map_err(|source| self.fail("delete", key, source))?;
+        }
+        Ok(is_there)
+    }
+}
+
+/// Whether the bucket is what was not found: without it, each object of it is missing too.
+///
+/// # Source
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+fn names_bucket(mut error: &(dyn std::error::Error + 'static)) -> bool {
+    loop {
+        if error.to_string().contains("NoSuchBucket") {
+            return true;
+        }
+        let Some(source) = error.source() else { return false };
+        error = source;
+    }
+}
+
+fn failed(action: &'static str, place: &str, source: Failure) -> Error {
+    let is_final =
+        matches!(source, Failure::PermissionDenied { .. } | Failure::Unauthenticated { .. } | Failure::NotFound { .. });
+    Error::Objects { action, place: place.to_owned(), is_final, source: Arc::new(source) }
+}
