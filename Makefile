@@ -18,26 +18,28 @@ FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_SECONDS ?= 60
 DENY := $(CACHE)/tools/bin/cargo-deny
 
-.PHONY: help setup build demo test lint format bench fuzz install
+.PHONY: help setup servers build demo test lint format bench fuzz install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what building and testing need: C compiler, OpenSSL, Java and Kafka, Go and an S3 server, Rust toolchain, libtorch, ONNX Runtime
+setup: ## Install what building needs: C compiler, OpenSSL, the pinned Rust toolchain, libtorch and ONNX Runtime
 	@command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl || \
 		{ apt-get update -qq && apt-get install -y --no-install-recommends build-essential pkg-config libssl-dev; }
-	@command -v java >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends default-jre-headless; }
-	@[ -e $(SERVERS)/kafka/.fetched ] || command -v mvn >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends maven; }
 	@cargo --version >/dev/null || { echo "install Rust first: https://rustup.rs" >&2; exit 1; }
 	@trainer/native/fetch.sh $(NATIVE)
-	@[ -e $(SERVERS)/s3/.fetched ] || command -v go >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends golang-go; }
-	@crates/servers/kafka/fetch.sh $(SERVERS)/kafka
-	@crates/servers/s3/fetch.sh $(SERVERS)/s3
 	@mkdir -p $(CARGO_TARGET_DIR)
 	@# Checkouts share one target folder and cargo goes by times of change: another checkout's sources count as changed.
 	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \
 		{ find crates functions tests trainer knative triggers scaledobjects -type f -exec touch {} +; echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; }
+
+servers: ## Install the servers that tests start: Kafka, which Java runs, and an S3 server, which Go builds
+	@command -v java >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends default-jre-headless; }
+	@[ -e $(SERVERS)/kafka/.fetched ] || command -v mvn >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends maven; }
+	@[ -e $(SERVERS)/s3/.fetched ] || command -v go >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends golang-go; }
+	@crates/servers/kafka/fetch.sh $(SERVERS)/kafka
+	@crates/servers/s3/fetch.sh $(SERVERS)/s3
 
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins
@@ -46,7 +48,7 @@ demo: build ## Load ten symbols over sixteen months, build their graph, train on
 	@rm -rf $(DEMO_DATA)
 	$(STREAMFORGE) run examples/train-ten-symbols.json --data-dir $(DEMO_DATA) --exchange $(EXCHANGE)
 
-test: setup ## Run every test
+test: setup servers ## Run every test
 	cargo build --locked -p streamforge-local
 	cargo test --locked --workspace --all-features
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:?usage: fetch.sh FOLDER}
-command -v java >/dev/null || { echo "Kafka needs Java 17 or later: run make setup, or apt-get install default-jre-headless" >&2; exit 1; }
+command -v java >/dev/null || { echo "Kafka needs Java 17 or later: run make servers, or apt-get install default-jre-headless" >&2; exit 1; }
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 
@@ -14,7 +14,7 @@ flock 9
 wanted=$(cat "$here/fetch.sh" "$here/pom.xml" "$here/sha256sums" | sha256sum)
 [ "$(cat "$folder/.fetched" 2>/dev/null || true)" != "$wanted" ] || exit 0
 
-command -v mvn >/dev/null || { echo "Kafka is fetched by Maven: run make setup, or apt-get install maven" >&2; exit 1; }
+command -v mvn >/dev/null || { echo "Kafka is fetched by Maven: run make servers, or apt-get install maven" >&2; exit 1; }
 work=$(mktemp -d "$folder/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 echo "fetching Apache Kafka, once" >&2

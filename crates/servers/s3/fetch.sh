@@ -12,7 +12,7 @@ exec 9> "$folder/.lock"
 flock 9
 [ "$(cat "$folder/.fetched" 2>/dev/null || true)" != "$version" ] || exit 0
 
-command -v go >/dev/null || { echo "the S3 server is built by Go 1.21 or later: run make setup, or apt-get install golang-go" >&2; exit 1; }
+command -v go >/dev/null || { echo "the S3 server is built by Go 1.21 or later: run make servers, or apt-get install golang-go" >&2; exit 1; }
 echo "building versitygw, once" >&2
 GOBIN=$folder GOFLAGS=-trimpath go install "github.com/versity/versitygw/cmd/versitygw@$version" 2> "$folder/build.log" ||
     { tail -15 "$folder/build.log" >&2; exit 1; }
