@@ -21,7 +21,7 @@ async fn the_library_is_missed_by_the_first_model_alone() {
     for (variables, words) in [
         (&stores[1..], "`STREAMFORGE_STORE_URL` is not set"),
         (&stores[..1], "`STREAMFORGE_OBJECTS_URL` is not set"),
-        (&[stores[0], ("STREAMFORGE_OBJECTS_URL", "s3://bucket")], "`STREAMFORGE_OBJECTS_URL` is not valid"),
+        (&[stores[0], ("STREAMFORGE_OBJECTS_URL", "ftp://bucket")], "`STREAMFORGE_OBJECTS_URL` is not valid"),
         (&[stores[0], stores[1], ("STREAMFORGE_PREDICTION_PATIENCE", "soon")], "expected a duration"),
     ] {
         let error = Predictor::from_config(&config(variables, Predictor::SETTINGS)).await.err().unwrap();
