@@ -66,7 +66,7 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
     host.stop().await;
     let document = ended?;
     if let Some(report) = report {
-        report?.print(places.folder(), output)?;
+        report?.print(places, output)?;
     }
     queues::ended(&document)
 }

@@ -58,6 +58,15 @@ impl Places {
         self.urls.objects.clone().unwrap_or_else(|| format!("file://{}", self.folder.objects().display()))
     }
 
+    /// Returns the arguments by which another command finds the same places.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let Urls { bus, store, objects } = &self.urls;
+        let named = [("bus", bus), ("store", store), ("objects", objects)];
+        let named = named.into_iter().filter_map(|(name, url)| url.as_ref().map(|url| format!(" --{name} {url}")));
+        format!("--data-dir {}", self.folder.root().display()) + &named.collect::<String>()
+    }
+
     /// Opens the event log for a platform that starts: a file of the data folder is made if it is not there, and
     /// checked if it is.
     ///
@@ -120,6 +129,8 @@ mod tests {
         let urls = Urls { bus: Some(elsewhere.clone()), ..Urls::default() };
         let places = Places::new(&temporary.path().join("data"), urls).unwrap();
         assert_eq!(places.bus_url(), elsewhere);
+        let data = temporary.path().join("data");
+        assert_eq!(places.arguments(), format!("--data-dir {} --bus {elsewhere}", data.display()));
         assert!(places.store_url().ends_with("/data/store.db"), "{}", places.store_url());
         assert!(places.objects_url().ends_with("/data/objects"), "{}", places.objects_url());
         assert!(places.existing_bus().unwrap().is_some());

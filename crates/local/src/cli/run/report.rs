@@ -22,7 +22,7 @@ use super::{
     },
     predictions,
 };
-use crate::platform::DataFolder;
+use crate::platform::Places;
 
 /// How many edges a person is shown.
 const SHOWN_EDGES: usize = 5;
@@ -122,7 +122,7 @@ impl Report {
     }
 
     /// Prints one line of JSON, or tables for a person.
-    pub(super) fn print(&self, folder: &DataFolder, output: Output) -> Outcome {
+    pub(super) fn print(&self, places: &Places, output: Output) -> Outcome {
         if output.is_json() {
             output::value(self)?;
             return Ok(());
@@ -158,26 +158,24 @@ impl Report {
         }
         scores::print(self.scores.as_ref())?;
         scores::print_predictions(&self.predictions)?;
-        let folder = folder.root().display();
+        let places = places.arguments();
         output::line(&format!(
             "\n{} is {} after {:.1} s: {} records\n\nlook next:",
             self.queue_id, self.status, self.seconds, self.records_written
         ))?;
         if let Some(series) = self.coverage.values().find(|series| series.series != "trades") {
             let (symbol, interval) = (&series.symbol, &series.series);
-            output::line(&format!(
-                "  streamforge export candles --data-dir {folder} --symbol {symbol} --interval {interval}"
-            ))?;
+            output::line(&format!("  streamforge export candles {places} --symbol {symbol} --interval {interval}"))?;
         }
         if !self.edges.is_empty() {
-            output::line(&format!("  streamforge export graph --data-dir {folder}"))?;
+            output::line(&format!("  streamforge export graph {places}"))?;
         }
         if let Some(TrainedModel { name, version }) = &self.model {
-            output::line(&format!("  streamforge models show --data-dir {folder} {name} --version {version}"))?;
-            output::line(&format!("  streamforge export predictions --data-dir {folder} --model {name}"))?;
+            output::line(&format!("  streamforge models show {places} {name} --version {version}"))?;
+            output::line(&format!("  streamforge export predictions {places} --model {name}"))?;
         }
-        output::line(&format!("  streamforge status --data-dir {folder}"))?;
-        output::line(&format!("  streamforge queues show --data-dir {folder} {}", self.queue_id))?;
+        output::line(&format!("  streamforge status {places}"))?;
+        output::line(&format!("  streamforge queues show {places} {}", self.queue_id))?;
         Ok(())
     }
 }
