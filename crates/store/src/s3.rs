@@ -14,7 +14,7 @@ use object_store::{
 
 pub use settings::{S3_VARIABLES, S3Settings};
 
-use crate::{Error, ObjectStore, ObjectSwap, check_object_key};
+use crate::{Error, ObjectStore, ObjectSwap, check_object_key, open::without_password};
 
 /// Objects in a bucket, all of them below one prefix if the URL names one.
 ///
@@ -41,7 +41,7 @@ impl S3Objects {
     /// # Errors
     /// [`Error::Url`] if the URL names no bucket, [`Error::Objects`] if the settings make no client.
     pub fn open(url: &str, settings: &S3Settings) -> Result<Self, Error> {
-        let refuse = |reason| Error::Url { url: url.to_owned(), reason };
+        let refuse = |reason| Error::Url { url: without_password(url), reason };
         let place = url
             .strip_prefix("s3://")
             .ok_or_else(|| refuse("only `s3://BUCKET` or `s3://BUCKET/PREFIX` can be opened"))?;
