@@ -1,7 +1,9 @@
 //! Without ONNX Runtime the function starts, and says what to do when a model needs it.
 //!
 //! A process loads the library once, so that this is the only test of its process.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[expect(dead_code, reason = "each target needs its own part")]
 mod common;
 
 use common::Stage;

@@ -1,5 +1,7 @@
 //! `realtime_gnn_infer` through the router: subscriptions, new bars, the end.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[expect(dead_code, reason = "each target needs its own part")]
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! `gnn_infer` through the router: a real network, a real store, a recording ingress.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[expect(dead_code, reason = "each target needs its own part")]
 mod common;
 
 use common::{

@@ -1,6 +1,7 @@
 //! Commands and bars that come again, late or in another order leave the same predictions and the same events.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[expect(dead_code, reason = "each target needs its own part")]
 mod common;
 
 use std::collections::BTreeMap;

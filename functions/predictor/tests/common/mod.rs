@@ -1,11 +1,4 @@
 //! A store with a market of three symbols, a registry with a small real network, and the predictor over both.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "tests share it, each uses a part of it, and its numbers are small"
-)]
 
 use std::{
     path::{Path, PathBuf},
