@@ -28,11 +28,12 @@ fn layer(member: &Member) -> Option<u8> {
 }
 
 /// Crates that stand for an outside world, and the only members that may know it.
-const WORLDS: [(&str, &[&str]); 10] = [
+const WORLDS: [(&str, &[&str]); 11] = [
     ("arangors", &["streamforge-store"]),
     // The exchange and the store have doubles of servers.
     ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("cloudevents-sdk", &["streamforge-events", "streamforge-function"]),
+    ("object_store", &["streamforge-store"]),
     // The trainer holds what it exports to it.
     ("ort", &["gnn-trainer", "predictor"]),
     ("rdkafka", &["streamforge-bus"]),
