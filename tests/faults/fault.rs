@@ -36,8 +36,8 @@ pub(crate) enum Fault {
 const FREEZE: Duration = Duration::from_secs(32);
 
 impl Fault {
-    /// What a row of seeds brings; what takes long comes less often.
-    pub(crate) const ALL: [Self; 16] = [
+    /// What a row of rounds brings; what takes long comes less often.
+    const ALL: [Self; 16] = [
         Self::Zombie,
         Self::Worker,
         Self::Workers,
@@ -56,9 +56,9 @@ impl Fault {
         Self::ToldPlatform,
     ];
 
-    pub(crate) fn of(seed: u64) -> Self {
+    pub(crate) fn of(round: u64) -> Self {
         let count = Self::ALL.len() as u64;
-        Self::ALL[usize::try_from(seed % count).expect("a small number")]
+        Self::ALL[usize::try_from(round % count).expect("a small number")]
     }
 
     pub(crate) fn wiring(self) -> Wiring {

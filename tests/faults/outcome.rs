@@ -1,9 +1,9 @@
 //! What a run leaves behind, as far as it must not depend on who was killed.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
-use streamforge_bus::{Bus, Record, SqliteBus};
+use streamforge_bus::Record;
 use streamforge_events::EventType;
 
 use crate::support::{Exchange, Folder, until};
@@ -54,7 +54,7 @@ impl Outcome {
         assert_eq!(workflows.len(), 1, "{workflows:?}");
         assert_eq!(left_over(&workflows[0]), Vec::<String>::new());
         assert_eq!(folder.dead_letters(), Vec::<Value>::new());
-        assert_eq!(ends(&folder.path("data/bus.db")).len(), 1, "the workflow finished once");
+        assert_eq!(ends(folder).len(), 1, "the workflow finished once");
         let graph = folder.graph();
         let klines = SYMBOLS.map(|symbol| folder.candles(symbol, INTERVAL)).to_vec();
         Self { report, klines, graph, requests }
@@ -106,19 +106,19 @@ pub(crate) fn left_over(workflow: &Value) -> Vec<String> {
 }
 
 /// Ids of the events that told the end; an event that was delivered or published twice keeps its id.
-fn ends(log: &Path) -> BTreeSet<Vec<u8>> {
+fn ends(folder: &Folder) -> BTreeSet<Vec<u8>> {
     let kind = EventType::WorkflowFinished;
     let header = |record: &Record, name: &str| record.header(name).map(<[u8]>::to_vec);
-    let ends = records(log, &kind.topic().to_string()).into_iter();
+    let ends = records(folder, &kind.topic().to_string()).into_iter();
     let ends = ends.filter(|record| header(record, "ce_type").as_deref() == Some(kind.as_str().as_bytes()));
     ends.map(|record| header(&record, "ce_id").unwrap()).collect()
 }
 
 /// All records of a topic.
-pub(crate) fn records(log: &Path, topic: &str) -> Vec<Record> {
+pub(crate) fn records(folder: &Folder, topic: &str) -> Vec<Record> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let bus = SqliteBus::open(log).unwrap();
+        let bus = streamforge_bus::open(&folder.log()).unwrap();
         let mut records = Vec::new();
         for (partition, end) in (0..).zip(bus.end_offsets(topic).await.unwrap()) {
             let mut next = 0;

@@ -7,22 +7,28 @@ use fastrand::Rng;
 use crate::{
     fault::Fault,
     outcome::{Outcome, exchange, request},
-    support::{Exchange, Folder, Running, until},
+    support::{Exchange, Folder, Log, Running, until},
 };
+
+/// How many rounds there are, each of another kind.
+pub(crate) const ROUNDS: u64 = 52;
+/// How many of them have their event log on Kafka.
+const ON_KAFKA: u64 = 20;
 
 /// How long after an answer of the exchange a fault may strike, in milliseconds.
 const LATEST: u64 = 300;
 
-/// Plays one round; returns whether the fault struck before the run was over.
+/// Plays the round of a seed, whose remainder by [`ROUNDS`] says what befalls a run and where its event log is; returns whether the fault struck before the run was over.
 pub(crate) fn round(seed: u64, calm: &Outcome) -> bool {
     let mut random = Rng::with_seed(seed);
-    let fault = Fault::of(seed);
-    let (folder, exchange) = (Folder::new(), exchange());
+    let fault = Fault::of(seed % ROUNDS);
+    let log = if seed % ROUNDS < ROUNDS - ON_KAFKA { Log::Folder } else { Log::Kafka };
+    let (folder, exchange) = (Folder::on(log), exchange());
     let request = request(&folder);
     let start = || {
         let (command, more) = fault.wiring().command(&folder);
-        let data = folder.data();
-        let mut arguments = vec!["run", &request, "--exchange", exchange.url(), "--json", "--data-dir", &data];
+        let mut arguments = vec!["run", &request, "--exchange", exchange.url()];
+        let more = [more, folder.global()].concat();
         arguments.extend(more.iter().map(String::as_str));
         Running::spawn(command, &arguments)
     };
@@ -36,7 +42,10 @@ pub(crate) fn round(seed: u64, calm: &Outcome) -> bool {
     let struck = is_on_its_way.then(|| fault.strike(&mut run, &mut random, start, later)).flatten();
     let (who, left_behind) = struck.unwrap_or_else(|| ("nobody".to_owned(), Vec::new()));
     let has_struck = who != "nobody";
-    let round = format!("STREAMFORGE_SEED={seed}: {fault:?} of {who} after request {moment} of {}", calm.requests);
+    let round = format!(
+        "STREAMFORGE_SEED={seed}: log in {log:?}, {fault:?} of {who} after request {moment} of {}",
+        calm.requests
+    );
     eprintln!("{round}");
     let ended = run.wait();
     assert_eq!(ended.code, Some(0), "{round}: {ended:?}");

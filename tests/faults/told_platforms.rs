@@ -58,7 +58,7 @@ fn platforms_that_are_told_to_go_lose_nothing() {
     until_delivered(&folder);
     assert_eq!(platform.stop().code, Some(0));
     let topic = "knative-broker-streamforge-queue-events";
-    let reports = records(&folder.path("data/bus.db"), topic);
+    let reports = records(&folder, topic);
     let reports = reports.into_iter().filter_map(|record| serde_json::from_slice::<Value>(&record.value).ok());
     let finished = dummy::finished(reports);
     let accepted = accepted.into_inner().unwrap();

@@ -8,6 +8,6 @@ mod passing;
 mod restated;
 mod skew;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "each target needs its own part")]
+#[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
 mod workflow;

@@ -8,7 +8,7 @@ use crate::{
     platform::text,
     raw::{self, Until},
     subscriber::{POISON, REASON, Subscriber},
-    support::{Folder, Running, until},
+    support::{Folder, Log, Running, until},
 };
 
 const GOOD: usize = 1000;
@@ -28,7 +28,16 @@ fn letters(folder: &Folder, count: usize) -> Vec<Value> {
 
 #[test]
 fn poison_between_good_events_is_kept_and_comes_back_as_it_was() {
-    let folder = Folder::new();
+    assert_poison_comes_back(Log::Folder);
+}
+
+#[test]
+fn poison_on_kafka_is_kept_and_comes_back_as_it_was() {
+    assert_poison_comes_back(Log::Kafka);
+}
+
+fn assert_poison_comes_back(log: Log) {
+    let folder = Folder::on(log);
     let subscriber = Subscriber::start();
     let url = &subscriber.url;
     let manifest = format!(

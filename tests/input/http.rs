@@ -9,7 +9,7 @@ use crate::{
     ingress::{self, Fate},
     platform::{Holdings, Platform, assert_no_growth, text},
     raw::{self, Until, unsized_post},
-    support::{Running, until},
+    support::{Log, Running, until},
 };
 
 /// How often everything that is refused is sent again to see whether something of it is kept.
@@ -70,7 +70,16 @@ fn assert_refused_by_function(address: &str, cases: &[function_port::Case]) {
 
 #[test]
 fn a_platform_stands_everything_over_http() {
-    let platform = Platform::start();
+    assert_stands_everything(Log::Folder);
+}
+
+#[test]
+fn a_platform_on_kafka_stands_everything_over_http() {
+    assert_stands_everything(Log::Kafka);
+}
+
+fn assert_stands_everything(log: Log) {
+    let platform = Platform::start(log);
     let (ingress_cases, api_cases) = (ingress::cases(), api::cases());
     let empty = platform.records();
 

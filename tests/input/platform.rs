@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use serde_json::Value;
 
-use crate::support::{Folder, Running, until};
+use crate::support::{Folder, Log, Running, until};
 
 /// A running platform with its addresses.
 pub(crate) struct Platform {
@@ -17,8 +17,8 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    pub(crate) fn start() -> Self {
-        let folder = Folder::new();
+    pub(crate) fn start(log: Log) -> Self {
+        let folder = Folder::on(log);
         let any = "127.0.0.1:0";
         let mut process = folder.start(&["up", "--exchange", "synthetic:42", "--ingress", any, "--api", any]);
         let started = process.first_json();

@@ -1,10 +1,9 @@
-//! The platform with its event log on a real Kafka: the same end as with the log in its folder, whatever is killed.
+//! The platform with its event log on a real Kafka: the same end as with the log in its folder, and members that come and go.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-mod killed;
 mod shared;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "each target needs its own part")]
+#[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
 mod whole;
 

@@ -8,7 +8,7 @@ mod loaders;
 mod log;
 mod outcome;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "each target needs its own part")]
+#[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
 mod whole_log;
 mod whole_way;

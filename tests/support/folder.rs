@@ -3,25 +3,49 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
+use streamforge_servers::{Kafka, Server as _, kafka::Settings};
 use tempfile::TempDir;
 
 use super::{Ended, Running};
 
+/// Where the event log of a data folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    Folder,
+    /// On a Kafka of its own: topics have the names of the manifests, so two platforms on one would be one platform.
+    Kafka,
+}
+
 /// A temporary folder with a data folder in it.
 pub(crate) struct Folder {
     root: TempDir,
-    /// URL of an event log that is not in the folder.
-    bus: Option<String>,
+    /// Holds the event log instead of the folder.
+    kafka: Option<Kafka>,
+    /// URL of a store that is not in the folder.
+    store: Option<String>,
 }
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary folder"), bus: None }
+        Self { root: tempfile::tempdir().expect("a temporary folder"), kafka: None, store: None }
     }
 
-    /// A folder whose event log is elsewhere.
-    pub(crate) fn with_bus(url: &str) -> Self {
-        Self { bus: Some(url.to_owned()), ..Self::new() }
+    pub(crate) fn on(log: Log) -> Self {
+        let kafka = || Kafka::start(&Settings::default()).expect("a Kafka for the test");
+        Self { kafka: (log == Log::Kafka).then(kafka), ..Self::new() }
+    }
+
+    /// A folder whose store is elsewhere.
+    pub(crate) fn with_store(self, url: &str) -> Self {
+        Self { store: Some(url.to_owned()), ..self }
+    }
+
+    /// URL of the event log.
+    pub(crate) fn log(&self) -> String {
+        match &self.kafka {
+            Some(kafka) => kafka.url(),
+            None => format!("sqlite://{}/bus.db", self.data()),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -59,9 +83,10 @@ impl Folder {
 
     /// What every command is told: where the data lies.
     pub(crate) fn global(&self) -> Vec<String> {
+        let bus = self.kafka.iter().flat_map(|kafka| ["--bus".to_owned(), kafka.url()]);
+        let store = self.store.iter().flat_map(|url| ["--store".to_owned(), url.clone()]);
         let folder = ["--json".to_owned(), "--data-dir".to_owned(), self.data()];
-        let bus = self.bus.iter().flat_map(|url| ["--bus".to_owned(), url.clone()]);
-        folder.into_iter().chain(bus).collect()
+        folder.into_iter().chain(bus).chain(store).collect()
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Ended {

@@ -6,6 +6,7 @@ mod exchange;
 mod folder;
 mod http;
 pub(crate) mod process;
+pub(crate) mod recorded;
 
 use std::{
     thread,
@@ -13,7 +14,7 @@ use std::{
 };
 
 pub(crate) use exchange::Exchange;
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, Log};
 pub(crate) use http::Answer;
 pub(crate) use process::{Ended, Running};
 

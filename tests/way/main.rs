@@ -6,6 +6,6 @@ mod recorded;
 mod repeated;
 mod scaling;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "each target needs its own part")]
+#[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
 mod whole;

@@ -1,47 +1,19 @@
 //! Recorded markets come out of the store as they went in; skipped where the recordings are not there.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-    path::Path,
-};
-
-use flate2::read::GzDecoder;
 use serde_json::json;
 
-use crate::support::Folder;
+use crate::support::{
+    Folder,
+    recorded::{QUARTERS, replay},
+};
 
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
-const DAY: i64 = 86_400_000;
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/klines_native");
-
-/// Puts the recorded lines of a range, and a day on either side, into a folder that can be replayed.
-///
-/// Returns the lines of the range itself by symbol, none if nothing is recorded here.
-fn replay(folder: &Folder, part: &str, interval: &str, from: i64, to: i64) -> Option<[Vec<String>; 2]> {
-    let recordings = Path::new(RECORDINGS).join(part);
-    if !recordings.is_dir() {
-        eprintln!("skipped: there are no recordings in {}", recordings.display());
-        return None;
-    }
-    Some(SYMBOLS.map(|symbol| {
-        let file = File::open(recordings.join(format!("{symbol}-{interval}.ndjson.gz"))).unwrap();
-        let open_time = |line: &str| line[1..line.find(',').unwrap()].parse::<i64>().unwrap();
-        let near: Vec<String> = BufReader::new(GzDecoder::new(file))
-            .lines()
-            .map(Result::unwrap)
-            .filter(|line| (from - DAY..to + DAY).contains(&open_time(line)))
-            .collect();
-        folder.write(&format!("replay/{symbol}-{interval}.ndjson"), near.join("\n") + "\n");
-        near.into_iter().filter(|line| (from..to).contains(&open_time(line))).collect()
-    }))
-}
 
 #[test]
 fn each_stored_row_equals_the_recorded_line() {
     let folder = Folder::new();
     let (from, to) = (1_738_368_000_000, 1_743_465_600_000);
-    let Some(recorded) = replay(&folder, "15m_2024-12-30_2026-04-30", "15m", from, to) else { return };
+    let Some(recorded) = replay(&folder, SYMBOLS, QUARTERS, from, to) else { return };
     let request = folder.request(&SYMBOLS, "15m", "2025-02-01:2025-03-31");
     let report = folder.run(&request, &format!("replay:{}", folder.path("replay").display()));
     assert_eq!(report["records_written"], 2 * 59 * 24 * 4);
@@ -58,7 +30,7 @@ fn each_stored_row_equals_the_recorded_line() {
 fn an_outage_stays_a_gap() {
     let folder = Folder::new();
     let (from, to) = (1_677_628_800_000, 1_680_307_200_000);
-    let Some(recorded) = replay(&folder, "1h_outage_2023-03", "1h", from, to) else { return };
+    let Some(recorded) = replay(&folder, SYMBOLS, "1h_outage_2023-03", from, to) else { return };
     let request = folder.request(&SYMBOLS, "1h", "2023-03-01:2023-03-31");
     let report = folder.run(&request, &format!("replay:{}", folder.path("replay").display()));
     // 2023-03-24, 13:00 UTC.
