@@ -1,16 +1,19 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
+mod connector;
 mod correlation;
 mod effect;
 mod epoch;
 mod function;
 mod growth;
+mod kafka;
 mod load;
 mod log;
 mod path;
 mod platform;
 mod predict;
 mod process;
+mod python;
 mod report;
 mod scrape;
 mod start;
@@ -43,6 +46,8 @@ const BENCHES: &[Bench] = &[
     ("effect", effect::run),
     ("predict", predict::run),
     ("epoch", epoch::run),
+    ("kafka", kafka::run),
+    ("connector", connector::run),
 ];
 
 /// The benchmarks that can be named.

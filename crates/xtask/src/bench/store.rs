@@ -21,7 +21,7 @@ const CALLS: usize = 32;
 /// Rows of each writer.
 const ROWS: usize = 200_000;
 const MINUTE: Millis = 60_000;
-const START: Millis = 1_672_531_200_000;
+pub(super) const START: Millis = 1_672_531_200_000;
 
 /// Writes to fresh stores.
 pub(super) fn run() -> Result<()> {
@@ -103,7 +103,7 @@ fn series(writer: usize) -> Result<SeriesId> {
 }
 
 /// A bar with as many digits as the exchange sends.
-fn kline(row: usize, more: u64) -> Result<Kline> {
+pub(super) fn kline(row: usize, more: u64) -> Result<Kline> {
     let number = row as u64;
     let price = |step: u64| decimal(9_373_819_000_000 + 100_000 * (number * 7919 % 10_007) + step);
     let volume = |step: u64| decimal(20_277_714_000 + number * 104_729 % 1_000_000_007 + step + more);
