@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Router, extract::State, http::HeaderMap, http::StatusCode, routing::post};
@@ -23,12 +23,11 @@ use crate::kafka;
 const TOPIC: &str = "knative-broker-default-in";
 const GROUP: &str = "knative-trigger-default-worker";
 const PARTITIONS: u32 = 6;
-/// Changes of the group, and events published during each.
-const CHANGES: usize = 12;
+/// The pause between a member that comes or goes and the next one, and events published in it.
+const PAUSE: Duration = Duration::from_millis(700);
 const EVENTS: usize = 60;
 const KEYS: usize = 20;
-const MOST_MEMBERS: usize = 4;
-const PAUSE: Duration = Duration::from_millis(700);
+const MOST_MEMBERS: usize = 10;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Ids of events by key, in the order of their arrival.
@@ -41,6 +40,17 @@ struct MemberAtWork {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_come_go_and_die_and_no_event_is_left_out() {
+    storm(Duration::from_secs(20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "two minutes: cargo test -p streamforge-tests --test kafka -- --ignored"]
+async fn members_come_go_and_die_for_long() {
+    storm(Duration::from_mins(2)).await;
+}
+
+/// Members come and go for so long, while events are published.
+async fn storm(time: Duration) {
     let seed = std::env::var("STREAMFORGE_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     eprintln!("STREAMFORGE_SEED={seed}");
     let mut random = Rng::with_seed(seed);
@@ -52,13 +62,15 @@ async fn members_come_go_and_die_and_no_event_is_left_out() {
 
     let mut members = vec![join(&kafka.url(), &subscription).await];
     let mut published = 0;
-    for _ in 0..CHANGES {
+    let began = Instant::now();
+    while began.elapsed() < time {
         for _ in 0..EVENTS {
             bus.publish(TOPIC, event(published)).await.unwrap();
             published += 1;
         }
         let is_alone = members.len() == 1;
-        if is_alone || members.len() < MOST_MEMBERS && random.bool() {
+        // More come than go, until all are there.
+        if is_alone || members.len() < MOST_MEMBERS && random.u8(..3) > 0 {
             members.push(join(&kafka.url(), &subscription).await);
         } else {
             let leaving = members.swap_remove(random.usize(..members.len()));
