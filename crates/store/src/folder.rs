@@ -72,13 +72,13 @@ impl ObjectStore for FolderObjects {
         .map(|outcome| outcome.map_or_else(ObjectSwap::Lost, |()| ObjectSwap::Won))
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
         let (root, prefix) = (self.root.clone(), prefix.to_owned());
         blocking(move || {
-            let mut keys = Vec::new();
-            collect(&root, "", &prefix, &mut keys)?;
-            keys.sort_unstable();
-            Ok(keys)
+            let mut found = Vec::new();
+            collect(&root, "", &prefix, &mut found)?;
+            found.sort_unstable();
+            Ok(found)
         })
         .await
     }
@@ -195,8 +195,8 @@ fn create_folders(root: &Path, key: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds the keys below `folder`, whose own key is `parent` with a `/` behind it.
-fn collect(folder: &Path, parent: &str, prefix: &str, keys: &mut Vec<String>) -> Result<(), Error> {
+/// Adds keys and sizes of what lies below `folder`, whose own key is `parent` with a `/` behind it.
+fn collect(folder: &Path, parent: &str, prefix: &str, found: &mut Vec<(String, u64)>) -> Result<(), Error> {
     let fail = |error| file_error("list", folder, error);
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
@@ -208,10 +208,15 @@ fn collect(folder: &Path, parent: &str, prefix: &str, keys: &mut Vec<String>) ->
         }
         let below = format!("{key}/");
         if kind.is_dir() && (below.starts_with(prefix) || prefix.starts_with(&below)) {
-            collect(&entry.path(), &below, prefix, keys)?;
+            collect(&entry.path(), &below, prefix, found)?;
         }
         if kind.is_file() && key.starts_with(prefix) {
-            keys.push(key);
+            match entry.metadata() {
+                Ok(file) => found.push((key, file.len())),
+                // It was deleted meanwhile.
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(fail(error)),
+            }
         }
     }
     Ok(())

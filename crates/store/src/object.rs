@@ -42,11 +42,22 @@ pub trait ObjectStore: Send + Sync {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>
     async fn compare_and_set(&self, key: &str, expected: Option<&[u8]>, bytes: Vec<u8>) -> Result<ObjectSwap, Error>;
 
+    /// The keys that begin with `prefix`, ascending, each with the size of its object.
+    ///
+    /// # Units
+    /// Bytes.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error>;
+
     /// The keys that begin with `prefix`, ascending.
     ///
     /// # Errors
     /// A failure of the store.
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        Ok(self.sizes(prefix).await?.into_iter().map(|(key, _)| key).collect())
+    }
 
     /// Removes an object and tells whether there was one.
     ///

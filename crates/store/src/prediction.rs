@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use streamforge_events::{Interval, ModelName, ModelVersion, Prediction, Split, Symbol, TimeRange};
 
-use crate::{BatchReport, Error, Versioned};
+use crate::{BatchReport, Error, Versioned, series::values};
 
 /// Which predictions to read; what is not given matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +40,23 @@ pub trait PredictionStore: Send + Sync {
     ///
     /// # Errors
     /// A failure of the store.
+    async fn read_versioned_predictions(
+        &self,
+        query: &PredictionQuery,
+        after: Option<&Prediction>,
+        max: usize,
+    ) -> Result<Vec<Versioned<Prediction>>, Error>;
+
+    /// Reads predictions as [`Self::read_versioned_predictions`] does, without the versions they are stored under.
+    ///
+    /// # Errors
+    /// As [`Self::read_versioned_predictions`].
     async fn read_predictions(
         &self,
         query: &PredictionQuery,
         after: Option<&Prediction>,
         max: usize,
-    ) -> Result<Vec<Prediction>, Error>;
+    ) -> Result<Vec<Prediction>, Error> {
+        Ok(values(self.read_versioned_predictions(query, after, max).await?))
+    }
 }

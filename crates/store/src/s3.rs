@@ -114,21 +114,22 @@ impl ObjectStore for S3Objects {
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
         let whole = format!("{}{prefix}", self.prefix);
         // A bucket lists whole parts of keys.
         let folder = whole.rsplit_once('/').map_or("", |(folder, _)| folder);
         let Ok(folder) = Path::parse(folder) else { return Ok(Vec::new()) };
-        let found = self.client.list(Some(&folder)).map_ok(|object| object.location.to_string());
-        let found: Vec<String> = found.try_collect().await.map_err(|source| self.fail("list", prefix, source))?;
-        let mut keys: Vec<String> = found
+        let found = self.client.list(Some(&folder)).map_ok(|object| (object.location.to_string(), object.size));
+        let found: Vec<(String, u64)> =
+            found.try_collect().await.map_err(|source| self.fail("list", prefix, source))?;
+        let mut found: Vec<(String, u64)> = found
             .iter()
-            .filter_map(|path| path.strip_prefix(&self.prefix))
-            .filter(|key| key.starts_with(prefix) && check_object_key(key).is_ok())
-            .map(str::to_owned)
+            .filter_map(|(path, size)| Some((path.strip_prefix(&self.prefix)?, *size)))
+            .filter(|(key, _)| key.starts_with(prefix) && check_object_key(key).is_ok())
+            .map(|(key, size)| (key.to_owned(), size))
             .collect();
-        keys.sort_unstable();
-        Ok(keys)
+        found.sort_unstable();
+        Ok(found)
     }
 
     async fn delete(&self, key: &str) -> Result<bool, Error> {

@@ -171,13 +171,13 @@ pub trait SeriesStore: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Kind`] for a series of trades, or a failure of the store.
-    async fn read_klines(
+    async fn read_versioned_klines(
         &self,
         series: &SeriesId,
         range: TimeRange,
         after: Option<Millis>,
         max: usize,
-    ) -> Result<Vec<Kline>, Error>;
+    ) -> Result<Vec<Versioned<Kline>>, Error>;
 
     /// Reads at most `max` trades of `range` after the trade with the id `after`, ascending by time, then id.
     ///
@@ -186,13 +186,41 @@ pub trait SeriesStore: Send + Sync {
     /// # Errors
     /// [`Error::Kind`] for a series of klines, [`Error::Cursor`] if no trade `after` is stored, or a failure of the
     /// store.
+    async fn read_versioned_trades(
+        &self,
+        series: &SeriesId,
+        range: TimeRange,
+        after: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<Versioned<Trade>>, Error>;
+
+    /// Reads klines as [`Self::read_versioned_klines`] does, without their versions.
+    ///
+    /// # Errors
+    /// As [`Self::read_versioned_klines`].
+    async fn read_klines(
+        &self,
+        series: &SeriesId,
+        range: TimeRange,
+        after: Option<Millis>,
+        max: usize,
+    ) -> Result<Vec<Kline>, Error> {
+        Ok(values(self.read_versioned_klines(series, range, after, max).await?))
+    }
+
+    /// Reads trades as [`Self::read_versioned_trades`] does, without their versions.
+    ///
+    /// # Errors
+    /// As [`Self::read_versioned_trades`].
     async fn read_trades(
         &self,
         series: &SeriesId,
         range: TimeRange,
         after: Option<i64>,
         max: usize,
-    ) -> Result<Vec<Trade>, Error>;
+    ) -> Result<Vec<Trade>, Error> {
+        Ok(values(self.read_versioned_trades(series, range, after, max).await?))
+    }
 
     /// Reads all klines that open in `range` as columns.
     ///
@@ -229,4 +257,9 @@ pub trait SeriesStore: Send + Sync {
     /// # Errors
     /// A failure of the store.
     async fn series(&self) -> Result<Vec<SeriesId>, Error>;
+}
+
+/// The values of rows without their versions.
+pub(crate) fn values<T>(rows: Vec<Versioned<T>>) -> Vec<T> {
+    rows.into_iter().map(|row| row.value).collect()
 }

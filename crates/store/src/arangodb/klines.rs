@@ -52,10 +52,10 @@ impl ArangoStore {
         range: TimeRange,
         after: Option<Millis>,
         max: usize,
-    ) -> Result<Vec<Kline>, Failure> {
+    ) -> Result<Vec<Versioned<Kline>>, Failure> {
         let from = after.map_or(range.from(), |after| after.saturating_add(1).max(range.from()));
         let rows = self.candles(aql::KLINES, series, (from, range.to()), max, |row: &KlineRow| row.0).await?;
-        Ok(rows.into_iter().map(Kline::from).collect())
+        Ok(rows.into_iter().map(Versioned::from).collect())
     }
 
     pub(super) async fn columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Failure> {
@@ -146,16 +146,16 @@ fn interval_of(series: &SeriesId) -> &'static str {
     }
 }
 
-/// A kline in the order of [`aql::KLINES`], each decimal as a `D`.
+/// A kline and its version in the order of [`aql::KLINES`], each decimal as a `D`.
 #[derive(Deserialize)]
-struct RowOf<D>(Millis, D, D, D, D, D, Millis, D, u64, D, D);
+struct RowOf<D>(Millis, D, D, D, D, D, Millis, D, u64, D, D, u64);
 
 type KlineRow = RowOf<Decimal>;
 type DoubleRow = RowOf<Double>;
 
-impl From<KlineRow> for Kline {
+impl From<KlineRow> for Versioned<Kline> {
     fn from(row: KlineRow) -> Self {
-        Self {
+        let value = Kline {
             open_time: row.0,
             open: row.1,
             high: row.2,
@@ -167,7 +167,8 @@ impl From<KlineRow> for Kline {
             number_of_trades: row.8,
             taker_buy_base_asset_volume: row.9,
             taker_buy_quote_asset_volume: row.10,
-        }
+        };
+        Self { version: row.11, value }
     }
 }
 

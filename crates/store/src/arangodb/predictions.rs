@@ -46,12 +46,12 @@ impl PredictionStore for ArangoStore {
         self.named(self.store_predictions(rows).await)
     }
 
-    async fn read_predictions(
+    async fn read_versioned_predictions(
         &self,
         query: &PredictionQuery,
         after: Option<&Prediction>,
         max: usize,
-    ) -> Result<Vec<Prediction>, Error> {
+    ) -> Result<Vec<Versioned<Prediction>>, Error> {
         let (from, to) = query.range.map_or((Millis::MIN, Millis::MAX), |range| (range.from(), range.to()));
         let after = after.map(order).unwrap_or_default();
         let variables = |last: Option<&Document>, limit: usize| {
@@ -70,7 +70,8 @@ impl PredictionStore for ArangoStore {
             })
         };
         let found: Result<Vec<Document>, Failure> = self.pages(aql::PREDICTIONS, max, variables).await;
-        self.named(found.and_then(|found| found.into_iter().map(prediction).collect()))
+        let versioned = |found: Document| Ok(Versioned { version: found.version, value: prediction(found)? });
+        self.named(found.and_then(|found| found.into_iter().map(versioned).collect()))
     }
 }
 

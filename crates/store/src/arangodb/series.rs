@@ -43,24 +43,24 @@ impl SeriesStore for ArangoStore {
         self.named(self.store_trades(series, rows).await)
     }
 
-    async fn read_klines(
+    async fn read_versioned_klines(
         &self,
         series: &SeriesId,
         range: TimeRange,
         after: Option<Millis>,
         max: usize,
-    ) -> Result<Vec<Kline>, Error> {
+    ) -> Result<Vec<Versioned<Kline>>, Error> {
         identity::expect_klines(series)?;
         self.named(self.klines(series, range, after, max).await)
     }
 
-    async fn read_trades(
+    async fn read_versioned_trades(
         &self,
         series: &SeriesId,
         range: TimeRange,
         after: Option<i64>,
         max: usize,
-    ) -> Result<Vec<Trade>, Error> {
+    ) -> Result<Vec<Versioned<Trade>>, Error> {
         identity::expect_trades(series)?;
         self.named(self.trades(series, range, after, max).await)
     }

@@ -51,7 +51,7 @@ impl ArangoStore {
         range: TimeRange,
         after: Option<i64>,
         max: usize,
-    ) -> Result<Vec<Trade>, Failure> {
+    ) -> Result<Vec<Versioned<Trade>>, Failure> {
         let mut start = (range.from() - 1, i64::MAX);
         if let Some(after) = after {
             match self.time_of(series, after).await? {
@@ -67,7 +67,7 @@ impl ArangoStore {
             })
         };
         let rows: Vec<TradeRow> = self.pages(aql::TRADES, max, variables).await?;
-        Ok(rows.into_iter().map(Trade::from).collect())
+        Ok(rows.into_iter().map(Versioned::from).collect())
     }
 
     /// When a trade happened; none if nothing is stored of its series at all.
@@ -125,12 +125,13 @@ fn check(row: &Versioned<Trade>) -> Result<(), Reject> {
     Ok(())
 }
 
-/// A trade in the order of [`aql::TRADES`].
+/// A trade and its version in the order of [`aql::TRADES`].
 #[derive(Deserialize)]
-struct TradeRow(i64, Decimal, Decimal, Millis, bool);
+struct TradeRow(i64, Decimal, Decimal, Millis, bool, u64);
 
-impl From<TradeRow> for Trade {
+impl From<TradeRow> for Versioned<Trade> {
     fn from(row: TradeRow) -> Self {
-        Self { trade_id: row.0, price: row.1, quantity: row.2, timestamp: row.3, is_buyer_maker: row.4 }
+        let value = Trade { trade_id: row.0, price: row.1, quantity: row.2, timestamp: row.3, is_buyer_maker: row.4 };
+        Self { version: row.5, value }
     }
 }

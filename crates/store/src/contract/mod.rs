@@ -34,7 +34,7 @@ macro_rules! store_contract {
     ($backend:expr) => {
         $crate::store_contract! { $backend,
             versions: newer_version_wins, equal_content_changes_nothing, duplicates_report_their_survivor,
-                rejects_keep_the_order, empty_batch_is_fine, trades_follow_the_same_rules;
+                rejects_keep_the_order, empty_batch_is_fine, trades_follow_the_same_rules, versions_come_back;
             series: every_digit_survives, columns_are_the_nearest_doubles, range_is_half_open_and_ascending,
                 pages_end_exactly_at_their_limit, trades_are_read_by_time, symbols_of_all_kinds_are_kept_apart,
                 unknown_series_is_empty, wrong_kind_is_refused, coverage_reports_gaps,
@@ -47,7 +47,7 @@ macro_rules! store_contract {
                 contradictory_graph_is_refused, walk_is_breadth_first, walk_of_a_cycle_ends,
                 unknown_graph_or_symbol_is_none;
             predictions: prediction_is_read_as_it_was_put, newer_prediction_wins, impossible_prediction_is_rejected,
-                query_selects_predictions, prediction_pages_join;
+                query_selects_predictions, prediction_pages_join, prediction_versions_come_back;
             leases: second_caller_is_told_of_the_first, lease_ends_by_itself, old_fence_is_kept_out,
                 late_renewal_wins_if_nobody_came, released_lease_is_free, done_work_is_never_given_out,
                 racing_callers_get_one_lease, clock_set_back_ends_a_lease_in_time, impossible_lease_is_refused;

@@ -17,7 +17,8 @@ pub trait ObjectBackend: Send + Sync {
 macro_rules! object_contract {
     ($backend:expr) => {
         $crate::store_contract! { Some($backend),
-            objects: object_is_read_as_it_was_put, list_selects_by_prefix, deleted_object_is_gone,
+            objects: object_is_read_as_it_was_put, list_selects_by_prefix, sizes_are_those_of_the_objects,
+                deleted_object_is_gone,
                 bad_keys_are_refused, object_is_never_seen_in_part,
                 lost_swap_shows_the_current_object, racing_swaps_each_count_once;
             models: version_is_read_as_it_was_published, version_never_changes, racing_contents_leave_one_whole,
@@ -61,6 +62,17 @@ pub async fn list_selects_by_prefix(backend: &impl ObjectBackend) -> Result<(), 
     ] {
         assert_eq!(store.list(prefix).await?, expected, "prefix `{prefix}`");
     }
+    Ok(())
+}
+
+/// Each key comes with the size of its object as it is now.
+pub async fn sizes_are_those_of_the_objects(backend: &impl ObjectBackend) -> Result<(), Error> {
+    let store = backend.open().await?;
+    for (key, bytes) in [("a/b", 3), ("a/ü", 0), ("b", 1), ("a/b", 70_000)] {
+        store.put(key, vec![1; bytes]).await?;
+    }
+    let found = backend.open().await?.sizes("a/").await?;
+    assert_eq!(found, [("a/b".to_owned(), 70_000), ("a/ü".to_owned(), 0)]);
     Ok(())
 }
 

@@ -142,3 +142,16 @@ pub async fn prediction_pages_join(backend: &impl Backend) -> Result<(), Error> 
     assert_eq!(rest, expected[4..]);
     Ok(())
 }
+
+/// A prediction is read with the version it was written under, or with that of the same content written later.
+pub async fn prediction_versions_come_back(backend: &impl Backend) -> Result<(), Error> {
+    let store = backend.open().await?;
+    let row = |version, bar| versioned(version, prediction("BTCUSDT", START + bar * MINUTE));
+    store.upsert_predictions(&[row(5, 0), row(MAX_VERSION - 1, 1)]).await?;
+    store.upsert_predictions(&[row(7, 0), row(9, 1)]).await?;
+    let every = PredictionQuery::default();
+    let read = store.read_versioned_predictions(&every, None, 9).await?;
+    assert_eq!(read, [row(7, 0), row(MAX_VERSION - 1, 1)]);
+    assert_eq!(store.read_versioned_predictions(&every, Some(&read[0].value), 9).await?, read[1..]);
+    Ok(())
+}

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Applied::{Inserted, Unchanged, Updated},
-    BatchCounts, Error, MAX_VERSION, Reject, Store,
+    BatchCounts, Error, MAX_VERSION, Reject, Store, Versioned,
 };
 
 async fn close_of(store: &dyn Store, open_time: i64) -> Result<String, Error> {
@@ -108,5 +108,26 @@ pub async fn trades_follow_the_same_rules(backend: &impl Backend) -> Result<(), 
     assert_eq!(report.items, [Err(Reject::Version(MAX_VERSION)), Ok(Updated)]);
     let stored = store.read_trades(&series, range(START, START + 10), None, 10).await?;
     assert_eq!(stored, [trade(8, START).value, trade(7, START + 1).value]);
+    Ok(())
+}
+
+/// A row is read with the version it was written under, or with that of a later reading of the same content.
+pub async fn versions_come_back(backend: &impl Backend) -> Result<(), Error> {
+    let store = backend.open().await?;
+    let newest = MAX_VERSION - 1;
+    let all = range(START, START + 10);
+    let bars = klines("BTCUSDT", "1m");
+    store.upsert_klines(&bars, &[versioned(5, START, "1.0"), versioned(newest, START + 1, "2.0")]).await?;
+    store.upsert_klines(&bars, &[versioned(7, START, "1.0"), versioned(9, START + 1, "3.0")]).await?;
+    let expected = [versioned(7, START, "1.0"), versioned(newest, START + 1, "2.0")];
+    assert_eq!(store.read_versioned_klines(&bars, all, None, 9).await?, expected);
+    assert_eq!(store.read_versioned_klines(&bars, all, Some(START), 9).await?, expected[1..]);
+
+    let ticks = trades("BTCUSDT");
+    let at = |version, id| Versioned { version, ..trade(id, START) };
+    store.upsert_trades(&ticks, &[at(5, 1), at(newest, 2)]).await?;
+    store.upsert_trades(&ticks, &[at(7, 1), at(9, 2)]).await?;
+    assert_eq!(store.read_versioned_trades(&ticks, all, None, 9).await?, [at(7, 1), at(newest, 2)]);
+    assert_eq!(store.read_versioned_trades(&ticks, all, Some(1), 9).await?, [at(newest, 2)]);
     Ok(())
 }

@@ -72,17 +72,26 @@ impl ModelRegistry {
         Ok(names.into_iter().collect())
     }
 
+    /// The versions of a model that were published, ascending by name, be they damaged or not.
+    ///
+    /// # Errors
+    /// A failure of the store of objects.
+    pub async fn published(&self, name: &ModelName) -> Result<Vec<ModelVersion>, Error> {
+        let folder = format!("{ROOT}{name}/");
+        let version = |key: String| {
+            let version = key.strip_prefix(&folder)?.strip_suffix(manifest::KEY)?.strip_suffix('/')?;
+            version.parse().ok()
+        };
+        Ok(self.objects.list(&folder).await?.into_iter().filter_map(version).collect())
+    }
+
     /// The versions of a model, the newest by its card's time first; one with a damaged manifest is only logged.
     ///
     /// # Errors
     /// A failure of the store of objects.
     pub async fn versions(&self, name: &ModelName) -> Result<Vec<ModelManifest>, Error> {
-        let folder = format!("{ROOT}{name}/");
         let mut found = Vec::new();
-        for key in self.objects.list(&folder).await? {
-            let version = key.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(manifest::KEY));
-            let version = version.and_then(|version| version.strip_suffix('/')?.parse().ok());
-            let Some(version) = version else { continue };
+        for version in self.published(name).await? {
             match self.manifest(name, &version).await {
                 // One that is gone by now was dropped by another process.
                 Ok(manifest) => found.extend(manifest),

@@ -35,8 +35,8 @@ impl ObjectStore for Overtaken {
         self.objects.compare_and_set(key, expected, bytes).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        self.objects.list(prefix).await
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
+        self.objects.sizes(prefix).await
     }
 
     async fn delete(&self, key: &str) -> Result<bool, Error> {

@@ -26,7 +26,7 @@ const CONFIRM: &str = "UPDATE klines SET version = ?3 WHERE series_id = ?1 AND o
 
 const SELECT: &str = "
     SELECT open_time, open, high, low, close, volume, close_time, quote_asset_volume, number_of_trades,
-        taker_buy_base_asset_volume, taker_buy_quote_asset_volume
+        taker_buy_base_asset_volume, taker_buy_quote_asset_volume, version
     FROM klines WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time LIMIT ?4";
 
 /// The columns named are fewer and stand before the others in a row, which need not be gone through.
@@ -110,14 +110,14 @@ pub(super) fn read(
     range: TimeRange,
     after: Option<Millis>,
     max: usize,
-) -> Result<Vec<Kline>, Failure> {
+) -> Result<Vec<Versioned<Kline>>, Failure> {
     let from = after.map_or(range.from(), |after| after.saturating_add(1).max(range.from()));
     let limit = i64::try_from(max).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(SELECT)?;
     let mut rows = statement.query(params![series, from, range.to(), limit])?;
     let mut klines = Vec::new();
     while let Some(row) = rows.next()? {
-        klines.push(Kline {
+        let value = Kline {
             open_time: row.get(0)?,
             open: decimal(row, 1)?,
             high: decimal(row, 2)?,
@@ -129,7 +129,8 @@ pub(super) fn read(
             number_of_trades: unsigned(row.get(8)?)?,
             taker_buy_base_asset_volume: decimal(row, 9)?,
             taker_buy_quote_asset_volume: decimal(row, 10)?,
-        });
+        };
+        klines.push(Versioned { version: unsigned(row.get(11)?)?, value });
     }
     Ok(klines)
 }

@@ -6,7 +6,7 @@ use streamforge_events::{Interval, Millis, ModelName, ModelVersion, Prediction, 
 
 use super::{
     SqliteStore,
-    failure::{Failure, parse, signed},
+    failure::{Failure, parse, signed, unsigned},
 };
 use crate::{
     Applied, BatchReport, Error, MAX_VERSION, PredictionQuery, PredictionStore, Reject, Versioned, survivors::survivors,
@@ -31,7 +31,7 @@ const SERIES: &str = "
     ORDER BY model, model_version, split, symbol, interval, horizon";
 
 const SELECT: &str = "
-    SELECT open_time, volatility, down, sideways, up FROM predictions
+    SELECT open_time, volatility, down, sideways, up, version FROM predictions
     WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time LIMIT ?4";
 
 #[async_trait]
@@ -44,12 +44,12 @@ impl PredictionStore for SqliteStore {
         self.writer.run(rows.len(), move |connection| upsert(connection, &rows)).await
     }
 
-    async fn read_predictions(
+    async fn read_versioned_predictions(
         &self,
         query: &PredictionQuery,
         after: Option<&Prediction>,
         max: usize,
-    ) -> Result<Vec<Prediction>, Error> {
+    ) -> Result<Vec<Versioned<Prediction>>, Error> {
         let (query, after) = (query.clone(), after.cloned());
         self.readers.run(move |connection| read(connection, &query, after.as_ref(), max)).await
     }
@@ -153,7 +153,7 @@ fn read(
     query: &PredictionQuery,
     after: Option<&Prediction>,
     max: usize,
-) -> Result<Vec<Prediction>, Failure> {
+) -> Result<Vec<Versioned<Prediction>>, Failure> {
     let after = after.map(|prediction| (Series::of(prediction), prediction.open_time));
     let mut found = Vec::new();
     for (id, template) in matching(connection, query)? {
@@ -216,7 +216,7 @@ fn append(
     query: &PredictionQuery,
     passed: Option<Millis>,
     max: usize,
-    found: &mut Vec<Prediction>,
+    found: &mut Vec<Versioned<Prediction>>,
 ) -> Result<(), Failure> {
     let (from, to) = query.range.map_or((Millis::MIN, Millis::MAX), |range| (range.from(), range.to()));
     let from = passed.map_or(from, |passed| passed.saturating_add(1).max(from));
@@ -224,12 +224,13 @@ fn append(
     let mut statement = connection.prepare_cached(SELECT)?;
     let mut rows = statement.query(params![series, from, to, limit])?;
     while let Some(row) = rows.next()? {
-        found.push(Prediction {
+        let value = Prediction {
             open_time: row.get(0)?,
             volatility: row.get(1)?,
             probabilities: [row.get(2)?, row.get(3)?, row.get(4)?].into(),
             ..template.clone()
-        });
+        };
+        found.push(Versioned { version: unsigned(row.get(5)?)?, value });
     }
     Ok(())
 }

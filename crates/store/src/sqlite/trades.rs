@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use streamforge_events::{Millis, TimeRange, Trade};
 
 use super::{
-    failure::{Failure, signed},
+    failure::{Failure, signed, unsigned},
     klines::decimal,
 };
 use crate::{Applied, BatchReport, Error, MAX_VERSION, Reject, Versioned, survivors::survivors};
@@ -22,7 +22,7 @@ const UPDATE: &str = "
 const CONFIRM: &str = "UPDATE trades SET version = ?3 WHERE series_id = ?1 AND trade_id = ?2 AND version < ?3";
 
 const SELECT: &str = "
-    SELECT trade_id, price, quantity, timestamp, is_buyer_maker FROM trades
+    SELECT trade_id, price, quantity, timestamp, is_buyer_maker, version FROM trades
     WHERE series_id = ?1 AND (timestamp, trade_id) > (?2, ?3) AND timestamp < ?4
     ORDER BY timestamp, trade_id LIMIT ?5";
 
@@ -68,7 +68,7 @@ pub(super) fn read(
     range: TimeRange,
     after: Option<i64>,
     max: usize,
-) -> Result<Vec<Trade>, Failure> {
+) -> Result<Vec<Versioned<Trade>>, Failure> {
     // No time stands before that of the range's first trade, so every trade of the range lies behind this place.
     let mut start: (Millis, i64) = (range.from() - 1, i64::MAX);
     if let Some(after) = after {
@@ -79,13 +79,14 @@ pub(super) fn read(
     let mut rows = statement.query(params![series, start.0, start.1, range.to(), limit])?;
     let mut trades = Vec::new();
     while let Some(row) = rows.next()? {
-        trades.push(Trade {
+        let value = Trade {
             trade_id: row.get(0)?,
             price: decimal(row, 1)?,
             quantity: decimal(row, 2)?,
             timestamp: row.get(3)?,
             is_buyer_maker: row.get(4)?,
-        });
+        };
+        trades.push(Versioned { version: unsigned(row.get(5)?)?, value });
     }
     Ok(trades)
 }

@@ -89,6 +89,7 @@ fn known(text: &str) -> Option<fn(&mut Database, &Value) -> Rows> {
                 "number_of_trades",
                 "taker_buy_base_asset_volume",
                 "taker_buy_quote_asset_volume",
+                "version",
             ];
             arrays(candles(database, variables), &fields)
         },
@@ -165,7 +166,7 @@ fn trades(database: &mut Database, variables: &Value) -> Rows {
             && (order(&row["timestamp"], time).is_gt() || order(&row["trade_id"], id).is_gt())
     });
     rows.sort_by(|a, b| by(a, b, "timestamp").then(by(a, b, "trade_id")));
-    arrays(limited(rows, variables), &["trade_id", "price", "quantity", "timestamp", "is_buyer_maker"])
+    arrays(limited(rows, variables), &["trade_id", "price", "quantity", "timestamp", "is_buyer_maker", "version"])
 }
 
 fn trade_numbers(database: &mut Database, variables: &Value) -> Rows {
