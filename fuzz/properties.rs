@@ -4,6 +4,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use queue_manager::plan;
+use streamforge_backup::{FORMAT, Manifest, Rows};
 use streamforge_events::{KlineBatch, WorkflowRequest, parse_json};
 use streamforge_function::wire;
 use streamforge_local::{filter::Expression, manifest::Manifests, message::Message};
@@ -68,6 +69,21 @@ pub(crate) fn manifest(bytes: &[u8]) {
     if let Ok(expression) = text.parse::<Expression>() {
         // Whether it holds is of no interest, only that it comes to an end.
         let _ = expression.holds(&Message::default());
+    }
+}
+
+/// A backup's manifest, the lines of a chunk, and a chunk as it is packed.
+pub(crate) fn backup(bytes: &[u8]) {
+    let name = "b".parse().expect("a name");
+    if let Ok(manifest) = Manifest::read("key", &name, bytes) {
+        assert_eq!((&manifest.name, manifest.format), (&name, FORMAT));
+        let _ = (manifest.rows(), manifest.bytes(), manifest.span());
+    }
+    for read in [Rows::read(bytes), Rows::unpack(bytes, 1 << 16)] {
+        match read {
+            Ok(rows) => assert!(rows.count() < 1 << 16, "more rows than bytes"),
+            Err(reason) => assert!(!reason.is_empty() && reason.len() < 2000, "{reason}"),
+        }
     }
 }
 

@@ -38,3 +38,8 @@ fn requests() {
 fn manifests() {
     replay("manifest", properties::manifest);
 }
+
+#[test]
+fn backups() {
+    replay("backup", properties::backup);
+}

@@ -1,7 +1,9 @@
 //! The whole way of a request, in real processes: from the request to the export.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod backup;
 mod database;
+mod interrupted_backup;
 mod recorded;
 mod repeated;
 mod scaling;

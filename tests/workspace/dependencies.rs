@@ -10,7 +10,7 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events`, `salvage`, `servers` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer ← `local` ← tests and tools.
+/// `events`, `salvage`, `servers` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer, `backup` ← `local` ← tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
         "streamforge-events" | "streamforge-salvage" | "streamforge-servers" => Some(0),
@@ -19,7 +19,7 @@ fn layer(member: &Member) -> Option<u8> {
         | "streamforge-store"
         | "streamforge-exchange"
         | "streamforge-function" => Some(1),
-        "gnn-trainer" => Some(2),
+        "gnn-trainer" | "streamforge-backup" => Some(2),
         _ if member.is_in("functions") => Some(2),
         "streamforge-local" => Some(3),
         "streamforge-tests" | "xtask" => Some(4),

@@ -24,6 +24,9 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
+    /// The longest range that there is.
+    pub const WIDEST: Self = Self { from: 0, to: LATEST };
+
     /// Builds the range `[from, to)`.
     ///
     /// # Errors

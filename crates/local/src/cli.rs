@@ -1,5 +1,6 @@
 //! The command line: one file a command, one place for exit codes, one for output.
 
+mod backup;
 mod completions;
 mod control;
 mod dead_letters;
@@ -103,6 +104,9 @@ enum Command {
     /// List, show or replay events that no retry would fix.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Copy what is stored to another place, and back into any store.
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Show topics, consumer groups, lag and workers.
     Status(status::Arguments),
     /// Make a new log and a new store of all that can be read of damaged ones.
@@ -141,6 +145,7 @@ fn execute(cli: Cli) -> Outcome {
             Command::Export(command) => export::execute(command, &places, output).await,
             Command::Models(command) => models::execute(command, &places, output).await,
             Command::DeadLetters(command) => dead_letters::execute(command, &places, output).await,
+            Command::Backup(command) => backup::execute(command, &places, output).await,
             Command::Repair(arguments) => repair::execute(arguments, &places, output).await,
             Command::Status(arguments) => status::execute(arguments, &places, output).await,
             Command::Function(_) | Command::Dummy(_) | Command::Completions(_) => Ok(()),

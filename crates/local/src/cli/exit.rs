@@ -73,6 +73,12 @@ impl From<streamforge_bus::Error> for Failure {
     }
 }
 
+impl From<streamforge_backup::Error> for Failure {
+    fn from(error: streamforge_backup::Error) -> Self {
+        Self::failed(&error)
+    }
+}
+
 impl From<streamforge_store::Error> for Failure {
     fn from(error: streamforge_store::Error) -> Self {
         Self::failed(&error)

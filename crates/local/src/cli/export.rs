@@ -83,8 +83,8 @@ pub(super) enum Format {
 
 impl Series {
     fn range(&self) -> Result<TimeRange, Failure> {
-        // The end of the year 9999 in milliseconds, which no stored time exceeds.
-        let (from, to) = (self.from.unwrap_or(0), self.to.unwrap_or(253_402_300_800_000));
+        let all = TimeRange::WIDEST;
+        let (from, to) = (self.from.unwrap_or(all.from()), self.to.unwrap_or(all.to()));
         TimeRange::new(from, to).map_err(|error| Failure::Configuration(error.to_string()))
     }
 

@@ -108,6 +108,14 @@ impl Places {
         if is_there { Ok(Some(streamforge_store::open(&self.store_url()).await?)) } else { Ok(None) }
     }
 
+    /// Opens the objects; the folder is made if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if they cannot be used.
+    pub async fn open_objects(&self) -> Result<Arc<dyn ObjectStore>, Error> {
+        Ok(streamforge_store::open_objects(&self.objects_url()).await?)
+    }
+
     /// Opens the objects, none if the data folder has none.
     ///
     /// # Errors

@@ -89,8 +89,7 @@ fn needed(definition: &Definition, first: Millis, last: Millis) -> Option<TimeRa
     let length = definition.interval.millis().unwrap_or(MONTH);
     let span = |bars: usize| i64::try_from(bars).unwrap_or(i64::MAX).saturating_add(1).saturating_mul(length);
     let from = first.saturating_sub(span(definition.windows.middle)).max(0);
-    // The end of the year 9999, which no stored time exceeds.
-    let to = last.saturating_add(span(definition.horizon)).min(253_402_300_800_000);
+    let to = last.saturating_add(span(definition.horizon)).min(TimeRange::WIDEST.to());
     TimeRange::new(from, to).ok()
 }
 
