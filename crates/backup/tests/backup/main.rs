@@ -4,6 +4,7 @@
 mod again;
 mod bucket;
 mod damage;
+mod interrupted;
 mod merging;
 mod models;
 mod moving;
