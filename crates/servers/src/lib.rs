@@ -2,14 +2,17 @@
 //!
 //! A server that is started for a test dies with the process that started it, however that ends; see [`Lifetime`].
 
+mod certificates;
 mod folder;
 pub mod kafka;
 mod ports;
+pub mod postgres;
 mod process;
 pub mod s3;
 
 pub use folder::cache;
 pub use kafka::Kafka;
+pub use postgres::Postgres;
 pub use process::{Lifetime, stop};
 pub use s3::S3;
 
@@ -25,4 +28,9 @@ pub trait Server {
 
     /// Where its data and logs lie.
     fn folder(&self) -> &Path;
+}
+
+/// A password that nobody has to know.
+fn secret() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(24).collect()
 }

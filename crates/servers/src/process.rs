@@ -112,8 +112,8 @@ impl Process {
     }
 }
 
-/// Stops what outlived its starter, by what it was described as: its `pids` and its `folder`; answers how many
-/// processes there were.
+/// Stops what outlived its starter, by what it was described as: its `pids`, its `folder` and the `signal` to send where
+/// that is not `KILL`; answers how many processes there were.
 pub fn stop(description: &Value) -> usize {
     let pids = description["pids"].as_array().into_iter().flatten().filter_map(Value::as_u64);
     let folder = description["folder"].as_str().unwrap_or_default();
@@ -123,8 +123,9 @@ pub fn stop(description: &Value) -> usize {
         !folder.is_empty() && line.contains(folder)
     };
     let running: Vec<u32> = pids.filter_map(|pid| u32::try_from(pid).ok()).filter(is_ours).collect();
+    let name = format!("-{}", description["signal"].as_str().unwrap_or("KILL"));
     for pid in &running {
-        signal(*pid, "-KILL");
+        signal(*pid, &name);
     }
     while running.iter().any(is_ours) {
         thread::sleep(PAUSE);

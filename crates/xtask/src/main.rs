@@ -15,7 +15,8 @@ fn main() -> anyhow::Result<ExitCode> {
         ("bench", names) => bench::run(names)?,
         ("kafka", [action, options @ ..]) if action == "up" => servers::kafka(options)?,
         ("s3", [action, options @ ..]) if action == "up" => servers::s3(options)?,
-        (name @ ("kafka" | "s3"), [action]) if action == "down" => servers::down(name)?,
+        ("postgres", [action, options @ ..]) if action == "up" => servers::postgres(options)?,
+        (name @ ("kafka" | "postgres" | "s3"), [action]) if action == "down" => servers::down(name)?,
         ("bare-axum", [port]) => bare_axum::serve(port)?,
         _ => return Ok(usage()),
     }
@@ -25,7 +26,7 @@ fn main() -> anyhow::Result<ExitCode> {
 fn usage() -> ExitCode {
     let names: Vec<_> = bench::names().collect();
     eprintln!(
-        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask s3 up [--json]\n       xtask kafka|s3 down\n       \
+        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask postgres|s3 up [--json]\n       xtask kafka|postgres|s3 down\n       \
          xtask bare-axum PORT",
         names.join("|")
     );

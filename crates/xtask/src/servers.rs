@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use streamforge_servers::{
-    Kafka, Lifetime, S3, cache,
+    Kafka, Lifetime, Postgres, S3, cache,
     kafka::{Settings, Validity},
     stop,
 };
@@ -35,18 +35,22 @@ pub(crate) fn kafka(options: &[String]) -> Result<()> {
 
 /// Starts an S3 server that outlives this process, and prints where it is.
 pub(crate) fn s3(options: &[String]) -> Result<()> {
-    let is_json = match options {
-        [] => false,
-        [option] if option == "--json" => true,
-        [unknown, ..] => bail!("unknown option {unknown:?}"),
-    };
-    up("s3", is_json, |folder| Ok(S3::start(Lifetime::Own, Some(&folder))?.describe()))
+    up("s3", is_json(options)?, |folder| Ok(S3::start(Lifetime::Own, Some(&folder))?.describe()))
+}
+
+/// Starts a `PostgreSQL` that outlives this process, and prints where it is.
+pub(crate) fn postgres(options: &[String]) -> Result<()> {
+    up("postgres", is_json(options)?, |_| Ok(Postgres::start(Lifetime::Own, false)?.describe()))
 }
 
 /// Stops a server and takes its data away.
 pub(crate) fn down(name: &str) -> Result<()> {
-    let stopped = description(name)?.map_or(0, |described| stop(&described));
-    writeln!(io::stdout(), "stopped {stopped} processes")?;
+    let described = description(name)?.unwrap_or_default();
+    writeln!(io::stdout(), "stopped {} processes", stop(&described))?;
+    // Most servers keep their data in the folder below; one that runs as another user cannot.
+    if let Some(folder) = described["folder"].as_str() {
+        fs::remove_dir_all(folder).ok();
+    }
     fs::remove_dir_all(folder(name)?).ok();
     Ok(())
 }
@@ -63,6 +67,14 @@ fn up(name: &str, is_json: bool, start: impl FnOnce(PathBuf) -> Result<Value>) -
     let text = if is_json { described.to_string() } else { serde_json::to_string_pretty(&described)? };
     writeln!(io::stdout(), "{text}")?;
     Ok(())
+}
+
+fn is_json(options: &[String]) -> Result<bool> {
+    match options {
+        [] => Ok(false),
+        [option] if option == "--json" => Ok(true),
+        [unknown, ..] => bail!("unknown option {unknown:?}"),
+    }
 }
 
 fn folder(name: &str) -> Result<PathBuf> {

@@ -1,6 +1,5 @@
 //! Apache Kafka in `KRaft` mode: one node or several, with or without TLS and users.
 
-mod certificates;
 mod node;
 
 use std::{
@@ -13,10 +12,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{Lifetime, Server, folder};
+use crate::{Lifetime, Server, certificates, folder, secret};
 use node::Node;
 
-pub use certificates::Validity;
+pub use crate::certificates::Validity;
 
 /// The user that may do everything.
 pub const USER: &str = "streamforge";
@@ -86,7 +85,7 @@ impl Kafka {
             certificates::write(folder, validity)?;
             for (user, name) in [(USER, "user"), (GUEST, "guest")] {
                 fs::write(folder.join(name), user)?;
-                fs::write(folder.join(format!("{name}-password")), password())?;
+                fs::write(folder.join(format!("{name}-password")), secret())?;
             }
         }
         let mut kafka = Self {
@@ -241,8 +240,4 @@ impl Drop for Kafka {
             fs::remove_dir_all(&self.folder).ok();
         }
     }
-}
-
-fn password() -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(24).collect()
 }

@@ -15,7 +15,7 @@ pub enum Validity {
 }
 
 /// Writes `ca.pem`, and `server.pem` with key, certificate and authority, and `other-ca.pem` of a stranger.
-pub(super) fn write(folder: &Path, validity: Validity) -> Result<()> {
+pub(crate) fn write(folder: &Path, validity: Validity) -> Result<()> {
     let (authority, issuer) = authority("StreamForge test authority")?;
     let (other, _) = self::authority("somebody else's test authority")?;
     let key = KeyPair::generate().context("make a key")?;
