@@ -10,12 +10,13 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events`, `salvage`, `servers` ← `bus`, `dataset`, `store`, `exchange`, `function` ← functions, trainer, `backup` ← `local` ← tests and tools.
+/// `events`, `salvage`, `servers` ← `bus`, `dataset`, `ledger`, `store`, `exchange`, `function` ← functions, trainer, `backup` ← `local` ← tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
         "streamforge-events" | "streamforge-salvage" | "streamforge-servers" => Some(0),
         "streamforge-bus"
         | "streamforge-dataset"
+        | "streamforge-ledger"
         | "streamforge-store"
         | "streamforge-exchange"
         | "streamforge-function" => Some(1),
@@ -28,7 +29,7 @@ fn layer(member: &Member) -> Option<u8> {
 }
 
 /// Crates that stand for an outside world, and the only members that may know it.
-const WORLDS: [(&str, &[&str]); 11] = [
+const WORLDS: [(&str, &[&str]); 12] = [
     ("arangors", &["streamforge-store"]),
     // The exchange and the store have doubles of servers.
     ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
@@ -39,6 +40,7 @@ const WORLDS: [(&str, &[&str]); 11] = [
     ("rdkafka", &["streamforge-bus"]),
     ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("rusqlite", &["streamforge-bus", "streamforge-store"]),
+    ("sqlx", &["streamforge-ledger"]),
     ("tch", &["gnn-trainer"]),
     ("serde-saphyr", &["streamforge-local", "streamforge-tests"]),
     ("tracing-subscriber", &["streamforge-function", "streamforge-local"]),
