@@ -8,6 +8,7 @@ use std::{
 };
 
 use arango_connector::Connector;
+use bookkeeper::Bookkeeper;
 use dummy_service::Dummy;
 use graph_builder::GraphBuilder;
 use loader_api_candles::CandleLoader;
@@ -28,11 +29,11 @@ use crate::{assert_finds, assert_sound, tree::Tree};
 const ANSWERED_BY_HOST: [EventType; 2] = [EventType::ControlStop, EventType::ControlPing];
 
 /// Types that no function reads, and who does.
-const READ_ELSEWHERE: [(EventType, &str); 3] = [
-    (EventType::WorkflowFinished, "the live feeds of the API"),
-    (EventType::ModelTrained, "the live feeds of the API"),
-    (EventType::PredictionMade, "the live feeds of the API"),
-];
+const READ_ELSEWHERE: [(EventType, &str); 2] =
+    [(EventType::ModelTrained, "the live feeds of the API"), (EventType::PredictionMade, "the live feeds of the API")];
+
+/// Who reports what all readers of reports want to know.
+const REPORTER: &str = "/streamforge/gnn-trainer";
 
 /// Types that a function is to get only where a loader marked them as fresh.
 const NEWS_ALONE: [(EventType, &str); 1] = [(EventType::KlinesLoaded, Predictor::NAME)];
@@ -59,6 +60,13 @@ fn an_event_that_goes_astray_is_found() {
                 "circle",
             ),
             ("triggers/queue-manager.yaml", "type: io.streamforge.queue.reported.v1", "type: \"\"", "does not accept"),
+            (
+                "triggers/bookkeeper.yaml",
+                "finished.v1}\n        - exact: {type: io.streamforge.queue.reported.v1, source",
+                "done.v1}\n        - exact: {type: io.streamforge.queue.reported.v1, source",
+                "workflow.finished",
+            ),
+            ("triggers/bookkeeper.yaml", ", source: /streamforge/predictor", "", "not meant for it"),
             ("triggers/predictor.yaml", ", fresh: \"true\"", "", "no news"),
             ("triggers/predictor.yaml", "fresh: \"true\"", "fresh: \"false\"", "never comes"),
             ("triggers/queue-manager.yaml", "broker: workflows", "broker: market-data", "workflow.requested"),
@@ -95,6 +103,7 @@ fn problems(tree: &Tree) -> Vec<String> {
                 problems.push(format!("{kind} comes to {name} though it is no news"));
             }
         }
+        problems.extend(reports_of_strangers(manifests, kind));
         let elsewhere = READ_ELSEWHERE.iter().find(|(other, _)| *other == kind);
         match elsewhere {
             None if readers == 0 => problems.push(format!("{kind} has no reader")),
@@ -128,9 +137,24 @@ fn follow(manifests: &Manifests, kind: EventType, target: &str, is_fresh: bool) 
     let mut message = Message::default();
     message.set("type", kind.as_str());
     message.set("target", target);
+    message.set("source", REPORTER);
     if is_fresh {
         message.set("fresh", "true");
     }
+    travel(manifests, kind, &message)
+}
+
+/// Reports of functions whose reports are none of its business, but come to the bookkeeper.
+fn reports_of_strangers(manifests: &Manifests, kind: EventType) -> Option<String> {
+    let mut message = Message::default();
+    message.set("type", kind.as_str());
+    message.set("source", "/streamforge/arango-connector");
+    let is_report = kind == EventType::QueueReported;
+    let comes = is_report && travel(manifests, kind, &message).services.iter().any(|name| name == Bookkeeper::NAME);
+    comes.then(|| format!("{kind} of every batch comes to {}, it is not meant for it", Bookkeeper::NAME))
+}
+
+fn travel(manifests: &Manifests, kind: EventType, message: &Message) -> Journey {
     let mut journey = Journey::default();
     let mut passed: BTreeSet<String> = BTreeSet::new();
     let mut ahead = vec![kind.topic().to_string()];
@@ -140,7 +164,7 @@ fn follow(manifests: &Manifests, kind: EventType, target: &str, is_fresh: bool) 
             break;
         }
         for trigger in &manifests.triggers {
-            if trigger.broker.name != broker || !trigger.filter.matches(&message) {
+            if trigger.broker.name != broker || !trigger.filter.matches(message) {
                 continue;
             }
             match &trigger.subscriber {
@@ -169,11 +193,17 @@ async fn ask() -> Vec<(&'static str, &'static [EventType])> {
     let folder = tempfile::tempdir().expect("there is room for a store");
     let url = format!("sqlite://{}", folder.path().join("store.db").display());
     let objects = format!("file://{}", folder.path().join("objects").display());
-    let variables = [("STREAMFORGE_STORE_URL", url.as_str()), ("STREAMFORGE_OBJECTS_URL", &objects)];
-    let config = config(&variables, &[QueueManager::SETTINGS, Predictor::SETTINGS].concat());
+    let ledger = format!("sqlite://{}", folder.path().join("ledger.db").display());
+    let variables = [
+        ("STREAMFORGE_STORE_URL", url.as_str()),
+        ("STREAMFORGE_OBJECTS_URL", &objects),
+        ("STREAMFORGE_LEDGER_URL", &ledger),
+    ];
+    let config = config(&variables, &[QueueManager::SETTINGS, Predictor::SETTINGS, Bookkeeper::SETTINGS].concat());
     let built = "the function is built from a sound configuration";
     let entries = vec![
         entry(&Connector::from_config(&config).await.expect(built)),
+        entry(&Bookkeeper::from_config(&config).await.expect(built)),
         entry(&Dummy::from_config(&config).await.expect(built)),
         entry(&GraphBuilder::from_config(&config).await.expect(built)),
         entry(&CandleLoader::from_config(&config).await.expect(built)),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use arango_connector::Connector;
+use bookkeeper::Bookkeeper;
 use clap::CommandFactory as _;
 use dummy_service::{Behaviour, Dummy};
 use graph_builder::GraphBuilder;
@@ -14,6 +15,7 @@ use queue_manager::{ApiService, QueueManager};
 use serde_json::json;
 use streamforge_events::{Envelope, Event, EventType};
 use streamforge_function::{Function, METRICS, Setting, VARIABLES, job, test_util::TestIngress};
+use streamforge_ledger::{Ledger, POSTGRES_VARIABLES};
 use streamforge_local::{cli::Cli, metrics::RECORDS_LOST};
 use streamforge_store::{ARANGO_VARIABLES, S3_VARIABLES};
 
@@ -21,10 +23,11 @@ use crate::{assert_none, markdown::coded_rows, text};
 
 #[test]
 fn every_environment_variable_is_explained() {
-    let settings: [&[Setting]; 10] = [
+    let settings: [&[Setting]; 11] = [
         VARIABLES,
         job::SETTINGS,
         Connector::SETTINGS,
+        Bookkeeper::SETTINGS,
         Dummy::SETTINGS,
         GraphBuilder::SETTINGS,
         CandleLoader::SETTINGS,
@@ -36,6 +39,7 @@ fn every_environment_variable_is_explained() {
     let backends = ARANGO_VARIABLES
         .iter()
         .chain(&S3_VARIABLES)
+        .chain(&POSTGRES_VARIABLES)
         .map(|(name, unit, words)| ((*name).to_owned(), format!("| `{name}` | {unit} | – | {words} |")));
     let expected: Vec<(String, String)> =
         settings.concat().iter().map(variable).chain(arguments()).chain(backends).collect();
@@ -49,8 +53,13 @@ async fn every_metric_is_explained() {
         let row = format!("| `{}` | {} | {} |", metric.name, or_dash(&labels.join(", ")), metric.description);
         (metric.name.to_owned(), row)
     });
-    let functions =
-        [metrics_of_the_dummy().await, metrics_of_the_connector().await, metrics_of_the_predictor().await].concat();
+    let functions = [
+        metrics_of_the_bookkeeper().await,
+        metrics_of_the_dummy().await,
+        metrics_of_the_connector().await,
+        metrics_of_the_predictor().await,
+    ]
+    .concat();
     let own = functions.into_iter().chain([RECORDS_LOST.to_owned()]);
     let own = own.map(|name| (name.clone(), format!("| `{name}` |")));
     assert_none(&differences("docs/metrics.md", &host.chain(own).collect::<Vec<_>>()));
@@ -81,6 +90,17 @@ async fn metrics_of_the_dummy() -> Vec<String> {
     dummy.register_metrics(&mut registry);
     let ingress = TestIngress::start().await;
     dummy.handle(ping(), &ingress.context(Dummy::NAME, 0)).await.expect("a dummy answers every ping");
+    names(&registry)
+}
+
+async fn metrics_of_the_bookkeeper() -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = |kind: &str, name: &str| format!("{kind}://{}/{name}", folder.path().display());
+    let ledger = Ledger::open(&url("sqlite", "ledger.db")).await.expect("a new ledger");
+    let store = streamforge_store::open(&url("sqlite", "store.db")).await.expect("a new store");
+    let objects = streamforge_store::open_objects(&url("file", "objects")).await.expect("a new folder");
+    let mut registry = Registry::default();
+    Bookkeeper::new(ledger, store, objects).register_metrics(&mut registry);
     names(&registry)
 }
 

@@ -125,7 +125,8 @@ struct Trainer {
 
 impl Trainer {
     async fn work(self, stops: Stops, stop: impl Future<Output = ()>) -> Result<(), JobError> {
-        self.report(ReportStatus::Started, |_| {}).await?;
+        let parameters = self.claim.command.parameters.clone();
+        self.report(ReportStatus::Started, |report| report.extra = Some(json!({"parameters": parameters}))).await?;
         let left = Arc::new(AtomicBool::new(false));
         let end = tokio::select! {
             end = self.train(Arc::clone(&left)) => end,

@@ -73,6 +73,8 @@ fn a_request_becomes_a_model_with_scores_that_anyone_can_compute_again() {
     let live = self::predictions(&folder, "live");
     assert_eq!(live.len(), BARS_OF_A_DAY * SYMBOLS.len());
 
+    assert_ledger(&folder, &report, &live);
+
     let dataset = folder.path("dataset.parquet");
     folder
         .command(&["export", "dataset", "--graph", "three", "--format", "parquet", "--to", dataset.to_str().unwrap()])
@@ -95,6 +97,25 @@ fn a_training_on_a_graph_that_is_not_there_ends_its_workflow_with_words() {
     let said = report.to_string();
     assert!(said.contains("graph `nowhere` is not stored; build it first"), "{said}");
     assert_eq!(folder.json(&["models", "list"]), json!([]));
+}
+
+/// Checks that the ledger holds the training as it was reported, and each prediction with what the export says of it.
+fn assert_ledger(folder: &Folder, report: &Value, live: &[Value]) {
+    let experiments = folder.json(&["experiments", "list"]);
+    let [experiment] = &experiments.as_array().unwrap()[..] else { panic!("{experiments}") };
+    assert_eq!((&experiment["state"], &experiment["queue_id"]), (&json!("finished"), &report["queue_id"]));
+    assert_eq!((&experiment["scores"], &experiment["version"]), (&report["scores"], &report["model"]["version"]));
+    assert_eq!((&experiment["parameters"]["epochs"], &experiment["graph"]), (&json!(3), &json!("three")));
+    let rows = folder.command(&["roi", "--model", "small"]).succeeded();
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(rows.len(), live.len());
+    let open = live.iter().filter(|row| row["realised_class"].is_null()).count();
+    assert_eq!(open, 4 * SYMBOLS.len(), "the last bars of the horizon are still to come");
+    for (row, exported) in rows.iter().zip(live) {
+        for name in ["symbol", "open_time", "volatility", "probabilities", "realised_volatility", "realised_class"] {
+            assert_eq!(row[name], exported[name], "{name} of {row}");
+        }
+    }
 }
 
 /// Predictions as they are exported for other tools.

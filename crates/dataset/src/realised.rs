@@ -9,8 +9,6 @@ use crate::{
 
 /// Longest month, for intervals without a length.
 const MONTH: i64 = 31 * 86_400_000;
-/// The end of the year 9999, which no stored time exceeds.
-const END: Millis = 253_402_300_800_000;
 
 /// What came over the horizon after a bar.
 ///
@@ -31,7 +29,7 @@ impl Realised {
         let length = definition.interval.millis().unwrap_or(MONTH);
         let span = |bars: usize| i64::try_from(bars).unwrap_or(i64::MAX).saturating_add(1).saturating_mul(length);
         let from = first.saturating_sub(span(definition.windows.middle)).max(0);
-        let to = last.saturating_add(span(definition.horizon)).min(END);
+        let to = last.saturating_add(span(definition.horizon)).min(TimeRange::WIDEST.to());
         TimeRange::new(from, to).ok()
     }
 

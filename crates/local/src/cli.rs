@@ -7,6 +7,7 @@ mod dead_letters;
 mod dummy;
 mod exchange;
 mod exit;
+mod experiments;
 mod export;
 mod function;
 mod instant;
@@ -17,8 +18,10 @@ mod publish;
 mod queues;
 mod remote;
 mod repair;
+mod roi;
 mod run;
 mod scores;
+mod settings;
 mod status;
 mod up;
 
@@ -64,13 +67,21 @@ struct Backends {
     /// Objects, such as models: `file` in the data folder, or `s3://BUCKET`.
     #[arg(long, global = true, value_name = "URL", env = "STREAMFORGE_OBJECTS_URL", default_value = "file")]
     objects: String,
+    /// Ledger of experiments, predictions and settings: `sqlite` in the data folder, or `postgres://HOST:PORT/DB`.
+    #[arg(long, global = true, value_name = "URL", env = "STREAMFORGE_LEDGER_URL", default_value = "sqlite")]
+    ledger: String,
 }
 
 impl Global {
     fn places(&self) -> Result<Places, Error> {
         let named = |url: &str, own: &str| (url != own).then(|| url.to_owned());
-        let Backends { bus, store, objects } = &self.backends;
-        let urls = Urls { bus: named(bus, "sqlite"), store: named(store, "sqlite"), objects: named(objects, "file") };
+        let Backends { bus, store, objects, ledger } = &self.backends;
+        let urls = Urls {
+            bus: named(bus, "sqlite"),
+            store: named(store, "sqlite"),
+            objects: named(objects, "file"),
+            ledger: named(ledger, "sqlite"),
+        };
         Places::new(&self.data_dir, urls)
     }
 }
@@ -101,6 +112,14 @@ enum Command {
     /// List, show, promote or export trained models.
     #[command(subcommand)]
     Models(models::Command),
+    /// List or show trainings.
+    #[command(subcommand)]
+    Experiments(experiments::Command),
+    /// Show predictions against what came.
+    Roi(roi::Arguments),
+    /// List, print or change what users have chosen.
+    #[command(subcommand)]
+    Settings(settings::Command),
     /// List, show or replay events that no retry would fix.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
@@ -144,6 +163,9 @@ fn execute(cli: Cli) -> Outcome {
             Command::Exchange(command) => exchange::execute(command, output).await,
             Command::Export(command) => export::execute(command, &places, output).await,
             Command::Models(command) => models::execute(command, &places, output).await,
+            Command::Experiments(command) => experiments::execute(command, &places, output).await,
+            Command::Roi(arguments) => roi::execute(arguments, &places, output).await,
+            Command::Settings(command) => settings::execute(command, &places, output).await,
             Command::DeadLetters(command) => dead_letters::execute(command, &places, output).await,
             Command::Backup(command) => backup::execute(command, &places, output).await,
             Command::Repair(arguments) => repair::execute(arguments, &places, output).await,

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, process::ExitCode};
 
 use arango_connector::Connector;
+use bookkeeper::Bookkeeper;
 use dummy_service::Dummy;
 use graph_builder::GraphBuilder;
 use loader_api_candles::CandleLoader;
@@ -18,8 +19,9 @@ struct Entry {
     main: fn() -> ExitCode,
 }
 
-const ENTRIES: [Entry; 7] = [
+const ENTRIES: [Entry; 8] = [
     Entry { name: Connector::NAME, settings: Connector::SETTINGS, main: || main(Connector::from_config) },
+    Entry { name: Bookkeeper::NAME, settings: Bookkeeper::SETTINGS, main: || main(Bookkeeper::from_config) },
     Entry { name: Dummy::NAME, settings: Dummy::SETTINGS, main: || main(Dummy::from_config) },
     Entry { name: GraphBuilder::NAME, settings: GraphBuilder::SETTINGS, main: || main(GraphBuilder::from_config) },
     Entry { name: CandleLoader::NAME, settings: CandleLoader::SETTINGS, main: || main(CandleLoader::from_config) },
@@ -32,7 +34,7 @@ const ENTRIES: [Entry; 7] = [
 pub const MAX_IN_FLIGHT: &str = "STREAMFORGE_MAX_IN_FLIGHT";
 
 /// Names of the functions that this binary can serve.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     ENTRIES[0].name,
     ENTRIES[1].name,
     ENTRIES[2].name,
@@ -40,6 +42,7 @@ pub const NAMES: [&str; 7] = [
     ENTRIES[4].name,
     ENTRIES[5].name,
     ENTRIES[6].name,
+    ENTRIES[7].name,
 ];
 
 /// Whether a function reads an environment variable; with our prefix it refuses any other.

@@ -30,6 +30,7 @@ use streamforge_store::Store;
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -60,6 +61,9 @@ pub const DEFAULT_EXCHANGE: &str = "https://api.binance.com";
 
 /// How often old records are deleted.
 const RETENTION_PERIOD: Duration = Duration::from_mins(1);
+
+/// How often the lag of all readers is looked at while they come to an end.
+const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Two trainings on one machine take longer together than one after the other.
 const MOST_RUNS: u32 = 1;
@@ -95,6 +99,8 @@ pub struct Platform {
     store: Arc<dyn Store>,
     state: watch::Receiver<State>,
     delivery: CancellationToken,
+    /// Groups and the topics that they read.
+    readers: Vec<(String, String)>,
     dispatchers: JoinSet<()>,
     scaling: JoinHandle<()>,
     pools: Vec<Pool>,
@@ -142,6 +148,7 @@ impl Platform {
         let jobs = workers.jobs(&manifests, &bus)?;
         let started = workers.start(&manifests, &endpoints);
         let delivery = CancellationToken::new();
+        let readers = subscriptions.iter().map(|one| (one.group.clone(), one.topic.clone())).collect();
         let dispatchers = dispatch(subscriptions, &bus, &endpoints, &folder.instance()?, &delivery).await?;
         let scaling = scaling::Scaling {
             bus: Arc::clone(&bus),
@@ -160,6 +167,7 @@ impl Platform {
             bus: places.bus_url(),
             store: places.store_url(),
             objects: places.objects_url(),
+            ledger: places.ledger_url(),
             jobs: jobs.iter().map(|job| (job.name.clone(), *job.counts.borrow())).collect(),
             workers: started.counts.iter().map(|(name, counts)| (name.clone(), *counts.borrow())).collect(),
         };
@@ -176,6 +184,7 @@ impl Platform {
             store,
             state,
             delivery,
+            readers,
             dispatchers,
             scaling,
             pools: started.pools,
@@ -214,6 +223,26 @@ impl Platform {
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    /// Waits until every event has come to its readers, or until it was patient for long enough; what is left waits in
+    /// the log for the next start.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the log cannot be read.
+    pub async fn settle(&self, patience: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + patience;
+        let mut looks_without_lag = 0;
+        // One reader may hand on to another that was looked at before it.
+        while looks_without_lag < 2 && Instant::now() < deadline {
+            let mut lag = 0;
+            for (group, topic) in &self.readers {
+                lag += self.bus.lag(group, topic).await?.iter().sum::<u64>();
+            }
+            looks_without_lag = if lag == 0 { looks_without_lag + 1 } else { 0 };
+            tokio::time::sleep(SETTLE_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Stops in the order in which nothing is lost: deliveries, then workers, then what they talk to.

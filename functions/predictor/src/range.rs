@@ -62,7 +62,9 @@ impl Predictor {
         self.keep(version, &predictions).await?;
         outgoing.context.publish_all(outgoing.batches(&model, &predictions)?).await?;
         let message = format!("Made {} predictions", predictions.len());
-        let extra = json!({"model": named(&model), "predictions": predictions.len()});
+        let times = || predictions.iter().map(|prediction| prediction.open_time);
+        let (first, last) = (times().min(), times().max());
+        let extra = json!({"model": named(&model), "predictions": predictions.len(), "first": first, "last": last});
         outgoing.told(ReportStatus::Finished, message, extra)
     }
 }

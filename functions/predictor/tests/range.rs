@@ -21,7 +21,11 @@ async fn every_bar_with_features_is_predicted_stored_and_told() {
     assert!(stored.iter().all(|one| one.split == Split::Live && one.horizon.get() == 4 && one.version.as_str() == "1"));
 
     assert_eq!(stage.statuses(), ["started", "finished"]);
-    assert_eq!(last["extra"], json!({"model": {"name": "gnn", "version": "1"}, "predictions": expected.len()}));
+    let model = json!({"name": "gnn", "version": "1"});
+    let times = || stored.iter().map(|one| one.open_time);
+    let (first, newest) = (times().min(), times().max());
+    let extra = json!({"model": model, "predictions": expected.len(), "first": first, "last": newest});
+    assert_eq!(last["extra"], extra);
     assert_eq!((&last["task"], &last["finished"]), (&json!("infer-1"), &json!(true)));
 
     let told = stage.events(EventType::PredictionMade);

@@ -79,6 +79,19 @@ impl From<streamforge_backup::Error> for Failure {
     }
 }
 
+impl From<bookkeeper::Error> for Failure {
+    fn from(error: bookkeeper::Error) -> Self {
+        // It tells its causes itself.
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<streamforge_ledger::Error> for Failure {
+    fn from(error: streamforge_ledger::Error) -> Self {
+        Self::failed(&error)
+    }
+}
+
 impl From<streamforge_store::Error> for Failure {
     fn from(error: streamforge_store::Error) -> Self {
         Self::failed(&error)

@@ -3,7 +3,6 @@
 mod dataset;
 mod parquet;
 mod predictions;
-mod realised;
 mod rows;
 
 use std::io::Write;

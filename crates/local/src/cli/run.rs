@@ -38,6 +38,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(500);
 const MISSES: u32 = 2;
 
+/// How long the readers of the workflow's last events are waited for.
+const SETTLE: Duration = Duration::from_secs(10);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// File with the request as JSON; `-` reads standard input.
@@ -63,6 +66,10 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
         Ok(document) => Some(Report::read(host.store.as_ref(), document, started.elapsed()).await),
         Err(_) => None,
     };
+    // A training and its predictions are to be found in the ledger once the command has ended.
+    if ended.as_ref().is_ok_and(|document| !document["model"].is_null()) {
+        host.settle().await;
+    }
     host.stop().await;
     let document = ended?;
     if let Some(report) = report {
@@ -111,6 +118,15 @@ impl Host {
         ))
     }
 
+    /// Waits for what follows from the end of the workflow, where nobody else goes on with it.
+    async fn settle(&self) {
+        if let Some(platform) = &self.own
+            && let Err(error) = platform.settle(SETTLE).await
+        {
+            tracing::warn!(%error, "the log could not be looked at");
+        }
+    }
+
     async fn stop(self) {
         if let Some(platform) = self.own {
             platform.shutdown().await;
@@ -121,11 +137,13 @@ impl Host {
 /// Refuses a platform that works with others than those asked for.
 fn check_same(state: &State, exchange: &str, places: &Places) -> Outcome {
     let (bus, store, objects) = (places.bus_url(), places.store_url(), places.objects_url());
+    let ledger = places.ledger_url();
     let pairs = [
         ("exchange", state.exchange.as_str(), exchange),
         ("event log", &state.bus, &bus),
         ("store", &state.store, &store),
         ("objects", &state.objects, &objects),
+        ("ledger", &state.ledger, &ledger),
     ];
     let Some((what, running, asked)) = pairs.into_iter().find(|(_, running, asked)| running != asked) else {
         return Ok(());

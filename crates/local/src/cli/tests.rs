@@ -46,6 +46,14 @@ fn the_documented_forms_are_understood() {
         "streamforge backup create --to file:FOLDER --symbol BTCUSDT --symbol ETHUSDT --from-time 2024-06-01",
         "streamforge backup list --from file:/backups --json",
         "streamforge backup restore nightly --from s3://backups --data-dir DIR --store arangodb://h:8529/db",
+        "streamforge experiments list --model gnn --limit 5",
+        "streamforge experiments show wf-multi-gnn_train-20240801-a1b2c3 --json",
+        "streamforge roi --model gnn --format csv",
+        "streamforge roi --format table --ledger postgres://ada@h/db",
+        "streamforge settings set ada theme dark --revision 3",
+        "streamforge settings set ada offset -1",
+        "streamforge settings get ada theme",
+        "streamforge settings list ada --json",
         "streamforge status --json",
         "streamforge completions bash",
     ] {
@@ -68,6 +76,13 @@ fn what_is_not_understood_is_a_usage_error() {
         "streamforge export candles --symbol BTCUSDT --interval 1h --from yesterday",
         "streamforge export predictions --split training",
         "streamforge export predictions --model ../gnn",
+        "streamforge experiments",
+        "streamforge experiments show",
+        "streamforge experiments list --model ../gnn",
+        "streamforge roi --format xml",
+        "streamforge settings",
+        "streamforge settings set ada theme",
+        "streamforge settings set ada theme dark --revision -1",
         "streamforge models",
         "streamforge models export gnn",
         "streamforge models export gnn/x --to FOLDER",
@@ -102,14 +117,17 @@ fn global_flags_may_stand_anywhere() {
 #[test]
 fn log_store_and_objects_lie_in_the_data_folder_unless_a_url_is_named() {
     let places = |line: &str| parse(line).unwrap().global.places().unwrap();
-    let own = places("streamforge --data-dir /data status --bus sqlite --store sqlite --objects file");
+    let own = places("streamforge --data-dir /data status --bus sqlite --store sqlite --objects file --ledger sqlite");
     assert_eq!(
-        [own.bus_url(), own.store_url(), own.objects_url()],
-        ["sqlite:///data/bus.db", "sqlite:///data/store.db", "file:///data/objects"]
+        [own.bus_url(), own.store_url(), own.objects_url(), own.ledger_url()],
+        ["sqlite:///data/bus.db", "sqlite:///data/store.db", "file:///data/objects", "sqlite:///data/ledger.db"]
     );
-    let other = places("streamforge status --bus kafka://h:9092 --store arangodb://h:8529/db --objects s3://bucket");
+    let other = places(
+        "streamforge status --bus kafka://h:9092 --store arangodb://h:8529/db --objects s3://bucket \
+         --ledger postgres://h/db",
+    );
     assert_eq!(
-        [other.bus_url(), other.store_url(), other.objects_url()],
-        ["kafka://h:9092", "arangodb://h:8529/db", "s3://bucket"]
+        [other.bus_url(), other.store_url(), other.objects_url(), other.ledger_url()],
+        ["kafka://h:9092", "arangodb://h:8529/db", "s3://bucket", "postgres://h/db"]
     );
 }

@@ -68,6 +68,9 @@ pub enum Error {
     /// The store failed.
     #[error("store failed")]
     Store(#[from] streamforge_store::Error),
+    /// The ledger failed.
+    #[error("ledger failed")]
+    Ledger(#[from] streamforge_ledger::Error),
     /// The running binary cannot be found, so no worker can be started from it.
     #[error("failed to find the running binary")]
     Binary(#[source] io::Error),
@@ -86,6 +89,7 @@ impl Error {
                 | Self::Exchange { .. }
                 | Self::Bus(streamforge_bus::Error::Url)
                 | Self::Store(streamforge_store::Error::Url { .. })
+                | Self::Ledger(streamforge_ledger::Error::Url { .. })
         )
     }
 

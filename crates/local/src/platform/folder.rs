@@ -63,6 +63,12 @@ impl DataFolder {
         self.root.join("objects")
     }
 
+    /// Returns the file of the ledger.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
     /// Returns the log file of a function's workers.
     #[must_use]
     pub fn worker_log(&self, function: &str) -> PathBuf {

@@ -1,8 +1,9 @@
-//! Where the log, the store and the objects are: in the data folder, or where a URL says.
+//! Where the log, the store, the objects and the ledger are: in the data folder, or where a URL says.
 
 use std::{path::Path, sync::Arc};
 
 use streamforge_bus::{Bus, SqliteBus};
+use streamforge_ledger::Ledger;
 use streamforge_store::{ObjectStore, SqliteStore, Store};
 
 use super::{DataFolder, Error};
@@ -16,6 +17,8 @@ pub struct Urls {
     pub store: Option<String>,
     /// The objects.
     pub objects: Option<String>,
+    /// The ledger.
+    pub ledger: Option<String>,
 }
 
 /// A data folder, and the URL of each part: of the file in the folder unless another one was named.
@@ -58,11 +61,17 @@ impl Places {
         self.urls.objects.clone().unwrap_or_else(|| format!("file://{}", self.folder.objects().display()))
     }
 
+    /// Returns the URL of the ledger, as workers get it.
+    #[must_use]
+    pub fn ledger_url(&self) -> String {
+        self.urls.ledger.clone().unwrap_or_else(|| format!("sqlite://{}", self.folder.ledger().display()))
+    }
+
     /// Returns the arguments by which another command finds the same places.
     #[must_use]
     pub fn arguments(&self) -> String {
-        let Urls { bus, store, objects } = &self.urls;
-        let named = [("bus", bus), ("store", store), ("objects", objects)];
+        let Urls { bus, store, objects, ledger } = &self.urls;
+        let named = [("bus", bus), ("store", store), ("objects", objects), ("ledger", ledger)];
         let named = named.into_iter().filter_map(|(name, url)| url.as_ref().map(|url| format!(" --{name} {url}")));
         format!("--data-dir {}", self.folder.root().display()) + &named.collect::<String>()
     }
@@ -124,6 +133,23 @@ impl Places {
         let is_there = self.urls.objects.is_some() || self.folder.objects().is_dir();
         if is_there { Ok(Some(streamforge_store::open_objects(&self.objects_url()).await?)) } else { Ok(None) }
     }
+
+    /// Opens the ledger and makes it if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] if it cannot be used.
+    pub async fn open_ledger(&self) -> Result<Ledger, Error> {
+        Ok(Ledger::open(&self.ledger_url()).await?)
+    }
+
+    /// Opens the ledger, none if the data folder has none.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] if it cannot be used.
+    pub async fn existing_ledger(&self) -> Result<Option<Ledger>, Error> {
+        let is_there = self.urls.ledger.is_some() || self.folder.ledger().exists();
+        if is_there { Ok(Some(self.open_ledger().await?)) } else { Ok(None) }
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +170,7 @@ mod tests {
         assert!(places.existing_bus().unwrap().is_some());
         assert!(places.existing_store().await.unwrap().is_none());
         assert!(places.existing_objects().await.unwrap().is_none());
+        assert!(places.ledger_url().ends_with("/data/ledger.db"), "{}", places.ledger_url());
+        assert!(places.existing_ledger().await.unwrap().is_none());
     }
 }

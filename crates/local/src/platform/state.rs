@@ -35,6 +35,9 @@ pub struct State {
     /// URL of the objects.
     #[serde(default)]
     pub objects: String,
+    /// URL of the ledger.
+    #[serde(default)]
+    pub ledger: String,
     /// Workers of each function.
     pub workers: BTreeMap<String, Counts>,
     /// Runs of each job.

@@ -23,6 +23,7 @@ use crate::{
 };
 
 const PREFIX: &str = "STREAMFORGE_";
+const LEDGER: &str = "STREAMFORGE_LEDGER_URL";
 
 /// How long a worker may take until it listens; a machine under load is slow.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -159,6 +160,9 @@ impl Workers<'_> {
             // The endpoints forget a worker before it is told to go, so there is nothing to wait for.
             set("STREAMFORGE_DRAIN_GRACE", "0s"),
         ]);
+        if is_read(LEDGER) {
+            environment.push(set(LEDGER, &self.places.ledger_url()));
+        }
         let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         WorkerCommand {
             name: function.name.clone(),

@@ -2,17 +2,18 @@
 
 use std::io::{self, Write};
 
+use bookkeeper::{History, is_same_series};
 use serde_json::json;
+use streamforge_dataset::Realised;
 use streamforge_events::{ModelName, ModelVersion, Prediction, Split, Symbol};
 use streamforge_store::{PredictionQuery, Store};
 
-use super::{Format, Output, PAGE, realised};
+use super::{Format, Output, PAGE};
 use crate::cli::{
     exit::{Failure, Outcome},
     models,
 };
 use crate::platform::Places;
-use realised::{Realisation, Realised};
 
 const HEADER: &str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,realised_class";
 
@@ -55,7 +56,7 @@ pub(super) async fn execute(
         ..PredictionQuery::default()
     };
     let format = arguments.format.unwrap_or(if output.is_json() { Format::Ndjson } else { Format::Csv });
-    let mut realised = Realised::new(store, models::open_if_there(places).await?);
+    let mut history = History::new(store, models::open_if_there(places).await?);
     let mut page = store.read_predictions(&query, None, PAGE).await?;
     if page.is_empty() {
         return Err(Failure::Failed("no such prediction is stored".to_owned()));
@@ -64,8 +65,8 @@ pub(super) async fn execute(
         writeln!(writer, "{HEADER}")?;
     }
     while let Some(last) = page.last().cloned() {
-        for run in page.chunk_by(realised::is_same_series) {
-            let came = realised.of(run).await?;
+        for run in page.chunk_by(is_same_series) {
+            let came = history.of(run).await?;
             for (prediction, came) in run.iter().zip(came) {
                 row(writer, prediction, came, format)?;
             }
@@ -75,21 +76,23 @@ pub(super) async fn execute(
     Ok(())
 }
 
-fn row(writer: &mut impl Write, prediction: &Prediction, came: Option<Realisation>, format: Format) -> io::Result<()> {
+fn row(writer: &mut impl Write, prediction: &Prediction, came: Option<Realised>, format: Format) -> io::Result<()> {
     let Prediction { symbol, open_time, horizon, version, volatility, .. } = prediction;
     let [down, sideways, up] = prediction.probabilities.array();
     match format {
         Format::Csv => {
             write!(writer, "{symbol},{open_time},{horizon},{version},{volatility},{down},{sideways},{up},")?;
             match came {
-                Some(Realisation { volatility, class }) => writeln!(writer, "{volatility},{class}"),
+                Some(Realised { volatility, direction, .. }) => {
+                    writeln!(writer, "{volatility},{}", direction.as_str())
+                }
                 None => writeln!(writer, ","),
             }
         }
         Format::Ndjson => {
             let mut value = json!(prediction);
             value["realised_volatility"] = json!(came.map(|came| came.volatility));
-            value["realised_class"] = json!(came.map(|came| came.class));
+            value["realised_class"] = json!(came.map(|came| came.direction.as_str()));
             writeln!(writer, "{value}")
         }
     }
