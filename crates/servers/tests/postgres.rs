@@ -1,5 +1,4 @@
 //! `PostgreSQL` that outlives its starter, as `cargo xtask postgres up` leaves it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::{fs, path::Path};
 
