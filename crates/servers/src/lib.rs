@@ -10,10 +10,11 @@ pub mod postgres;
 mod process;
 pub mod s3;
 
+pub use certificates::Validity;
 pub use folder::cache;
 pub use kafka::Kafka;
 pub use postgres::Postgres;
-pub use process::{Lifetime, stop};
+pub use process::{Lifetime, Process, stop};
 pub use s3::S3;
 
 use std::path::Path;

@@ -31,14 +31,17 @@ pub enum Lifetime {
 
 /// A started process.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     pid: u32,
     has_ended: Arc<AtomicBool>,
 }
 
 impl Process {
     /// Starts a program with standard output and error in a log file.
-    pub(crate) fn start<S: AsRef<OsStr>>(arguments: &[S], log: &Path, lifetime: Lifetime) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If the program or its log cannot be opened.
+    pub fn start<S: AsRef<OsStr>>(arguments: &[S], log: &Path, lifetime: Lifetime) -> Result<Self> {
         let [program, rest @ ..] = arguments else { bail!("no program is named") };
         let mut command = match lifetime {
             Lifetime::Own => Command::new(program),
@@ -69,11 +72,15 @@ impl Process {
         Ok(Self { pid, has_ended })
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// Its id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
+    /// Whether it is gone.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
     }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::{Lifetime, Server, folder, ports, process::Process};
+use crate::{Lifetime, Server, Validity, certificates, folder, ports, process::Process};
 
 /// The bucket that is there from the start.
 pub const BUCKET: &str = "streamforge";
@@ -26,20 +26,22 @@ pub struct S3 {
     port: u16,
     folder: PathBuf,
     lifetime: Lifetime,
+    secured: Option<Validity>,
 }
 
 impl S3 {
-    /// Builds the server where it is missing and starts it; without a folder, in one that goes with this process.
+    /// Builds the server where it is missing and starts it, with TLS alone if `secured`; without a folder, in one that
+    /// goes with this process.
     ///
     /// # Errors
     /// If Go is missing, the server cannot be built or does not start.
-    pub fn start(lifetime: Lifetime, folder: Option<&Path>) -> Result<Self> {
+    pub fn start(lifetime: Lifetime, folder: Option<&Path>, secured: Option<Validity>) -> Result<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("s3/fetch.sh");
         let program = folder::fetched(&script, "s3")?.join("versitygw");
         let mut last = None;
         for _ in 0..STARTS {
             let folder = folder.map_or_else(|| folder::for_this_process("s3"), |folder| Ok(folder.to_owned()))?;
-            match Self::start_once(&program, &folder, lifetime) {
+            match Self::start_once(&program, &folder, lifetime, secured) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = Some(error),
             }
@@ -47,7 +49,7 @@ impl S3 {
         Err(last.context("no start was tried")?)
     }
 
-    fn start_once(program: &Path, folder: &Path, lifetime: Lifetime) -> Result<Self> {
+    fn start_once(program: &Path, folder: &Path, lifetime: Lifetime, secured: Option<Validity>) -> Result<Self> {
         let [port] = ports::free()?;
         let buckets = folder.join("buckets");
         let bucket = buckets.join(BUCKET);
@@ -62,9 +64,15 @@ impl S3 {
         // A shell reads the secret, so that no list of processes shows it.
         let line = "ROOT_ACCESS_KEY=$(cat \"$0/access-key\") ROOT_SECRET_KEY=$(cat \"$0/secret-key\") exec \"$@\"";
         let own = folder.display().to_string();
-        let arguments = ["sh", "-c", line, &own, &program, "--port", &address, "posix", &buckets];
+        let mut arguments = vec!["sh", "-c", line, &own, &program, "--port", &address];
+        let identity = folder.join("server.pem").display().to_string();
+        if let Some(validity) = secured {
+            certificates::write(folder, validity)?;
+            arguments.extend(["--cert", &identity, "--key", &identity]);
+        }
+        arguments.extend(["posix", &buckets]);
         let process = Process::start(&arguments, &log, lifetime)?;
-        let server = Self { process, port, folder: folder.to_owned(), lifetime };
+        let server = Self { process, port, folder: folder.to_owned(), lifetime, secured };
         server.process.wait_for(&address, &log, PATIENCE)?;
         Ok(server)
     }
@@ -72,7 +80,20 @@ impl S3 {
     /// URL of the server.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.secured.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// The authority that signed its certificate, where it has one.
+    #[must_use]
+    pub fn authority_file(&self) -> Option<PathBuf> {
+        self.secured.map(|_| self.folder.join("ca.pem"))
+    }
+
+    /// An authority that did not, where it has one.
+    #[must_use]
+    pub fn other_authority_file(&self) -> Option<PathBuf> {
+        self.secured.map(|_| self.folder.join("other-ca.pem"))
     }
 
     /// Where its access key stands.
@@ -95,6 +116,7 @@ impl S3 {
             "endpoint": self.endpoint(),
             "access_key_file": self.access_key_file(),
             "secret_key_file": self.secret_key_file(),
+            "ca_file": self.authority_file(),
             "pids": self.pids(),
             "folder": self.folder,
         })

@@ -2,19 +2,29 @@
 
 mod settings;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{
-    Error as Failure, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion, aws::AmazonS3,
-    path::Path,
+    Error as Failure, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion, WriteMultipart,
+    aws::AmazonS3, path::Path,
 };
+use tokio::{fs::File, io::AsyncReadExt as _};
 
 pub use settings::{S3_VARIABLES, S3Settings};
 
+use self::settings::Trust;
 use crate::{Error, ObjectStore, ObjectSwap, check_object_key, open::without_password};
+
+/// Bytes that go over the wire at once; a server takes ten thousand parts of an object.
+///
+/// # Source
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
+const PART: usize = 16 << 20;
+/// Parts that are sent at the same time, and held in memory.
+const PARTS_UNDERWAY: usize = 2;
 
 /// Objects in a bucket, all of them below one prefix if the URL names one.
 ///
@@ -60,6 +70,26 @@ impl S3Objects {
         let client = settings.client(bucket).map_err(|source| failed("open the bucket", place, source))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         Ok(Self { client, prefix, place: url.to_owned() })
+    }
+
+    /// Stores the content of a file, however large, in place of any other object of the key; nothing is stored unless
+    /// all of it is.
+    ///
+    /// # Errors
+    /// [`Error::ObjectKey`] for a bad key, or a failure of the file or the server.
+    pub async fn put_file(&self, key: &str, file: File) -> Result<(), Error> {
+        let path = self.path(key)?;
+        let fail = |source| self.fail("write", key, source);
+        let mut upload =
+            WriteMultipart::new_with_chunk_size(self.client.put_multipart(&path).await.map_err(fail)?, PART);
+        match fill(&mut upload, file).await {
+            Ok(()) => upload.finish().await.map(drop).map_err(fail),
+            Err(source) => {
+                // The failure is what the caller has to know; the server drops what is left of an upload in time.
+                upload.abort().await.ok();
+                Err(fail(source))
+            }
+        }
     }
 
     fn path(&self, key: &str) -> Result<Path, Error> {
@@ -145,22 +175,31 @@ impl ObjectStore for S3Objects {
     }
 }
 
+async fn fill(upload: &mut WriteMultipart, mut file: File) -> Result<(), Failure> {
+    let fail = |source: io::Error| Failure::Generic { store: "S3", source: Box::new(source) };
+    let mut buffer = vec![0; PART];
+    loop {
+        let length = file.read(&mut buffer).await.map_err(fail)?;
+        if length == 0 {
+            return Ok(());
+        }
+        upload.wait_for_capacity(PARTS_UNDERWAY).await?;
+        upload.write(&buffer[..length]);
+    }
+}
+
 /// Whether the bucket is what was not found: without it, each object of it is missing too.
 ///
 /// # Source
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
-fn names_bucket(mut error: &(dyn std::error::Error + 'static)) -> bool {
-    loop {
-        if error.to_string().contains("NoSuchBucket") {
-            return true;
-        }
-        let Some(source) = error.source() else { return false };
-        error = source;
-    }
+fn names_bucket(error: &(dyn std::error::Error + 'static)) -> bool {
+    settings::says(error, "NoSuchBucket")
 }
 
 fn failed(action: &'static str, place: &str, source: Failure) -> Error {
-    let is_final =
+    let (source, trust) = settings::explain(source);
+    let is_refused =
         matches!(source, Failure::PermissionDenied { .. } | Failure::Unauthenticated { .. } | Failure::NotFound { .. });
+    let is_final = is_refused || trust == Trust::Missing;
     Error::Objects { action, place: place.to_owned(), is_final, source: Arc::new(source) }
 }

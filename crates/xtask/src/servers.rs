@@ -9,14 +9,14 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use streamforge_servers::{
-    Kafka, Lifetime, Postgres, S3, cache,
-    kafka::{Settings, Validity},
+    Kafka, Lifetime, Postgres, S3, Validity, cache,
+    kafka::{Settings, Speed},
     stop,
 };
 
 /// Starts a Kafka that outlives this process, and prints where it is.
 pub(crate) fn kafka(options: &[String]) -> Result<()> {
-    let mut settings = Settings { lifetime: Lifetime::Own, ..Settings::default() };
+    let mut settings = Settings { lifetime: Lifetime::Own, speed: Speed::OfWork, ..Settings::default() };
     let mut is_json = false;
     let mut options = options.iter();
     while let Some(option) = options.next() {
@@ -35,7 +35,10 @@ pub(crate) fn kafka(options: &[String]) -> Result<()> {
 
 /// Starts an S3 server that outlives this process, and prints where it is.
 pub(crate) fn s3(options: &[String]) -> Result<()> {
-    up("s3", is_json(options)?, |folder| Ok(S3::start(Lifetime::Own, Some(&folder))?.describe()))
+    let (secured, options): (Vec<String>, Vec<String>) =
+        options.iter().cloned().partition(|option| option == "--secured");
+    let secured = secured.first().map(|_| Validity::Valid);
+    up("s3", is_json(&options)?, |folder| Ok(S3::start(Lifetime::Own, Some(&folder), secured)?.describe()))
 }
 
 /// Starts a `PostgreSQL` that outlives this process, and prints where it is.

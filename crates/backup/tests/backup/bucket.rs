@@ -10,7 +10,7 @@ use crate::world::{World, assert_same};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_holds_backups_as_a_folder_does() {
-    let server = S3::start(Lifetime::WithStarter, None).unwrap();
+    let server = S3::start(Lifetime::WithStarter, None, None).unwrap();
     let settings = S3Settings {
         endpoint: Some(server.endpoint()),
         access_key: Some(server.access_key_file()),

@@ -3,10 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use streamforge_bus::{Bus as _, Error, KafkaBus, Record, TopicConfig};
-use streamforge_servers::{
-    Kafka,
-    kafka::{Settings, Validity},
-};
+use streamforge_servers::{Kafka, Validity, kafka::Settings};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

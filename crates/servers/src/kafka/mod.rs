@@ -4,6 +4,7 @@ mod node;
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -12,10 +13,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{Lifetime, Server, certificates, folder, secret};
+use crate::{Lifetime, Server, Validity, certificates, folder, secret};
 use node::Node;
-
-pub use crate::certificates::Validity;
 
 /// The user that may do everything.
 pub const USER: &str = "streamforge";
@@ -38,12 +37,32 @@ pub struct Settings {
     pub lifetime: Lifetime,
     /// Where it keeps its data; without it, a folder of this process's own that goes with it.
     pub folder: Option<PathBuf>,
+    /// Whether it has to be there soon or to be fast later.
+    pub speed: Speed,
+    /// Where the first node is reached without TLS; without it, at a free port on loopback.
+    pub address: Option<SocketAddr>,
+}
+
+/// What the virtual machine's compiler is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speed {
+    /// Little is compiled, quickly: a third less work until it serves.
+    OfStart,
+    /// Much is compiled, well.
+    OfWork,
 }
 
 impl Default for Settings {
     /// One plain node for a test.
     fn default() -> Self {
-        Self { nodes: 1, secured: None, lifetime: Lifetime::WithStarter, folder: None }
+        Self {
+            nodes: 1,
+            secured: None,
+            lifetime: Lifetime::WithStarter,
+            folder: None,
+            speed: Speed::OfStart,
+            address: None,
+        }
     }
 }
 
@@ -89,7 +108,7 @@ impl Kafka {
             }
         }
         let mut kafka = Self {
-            nodes: Node::plan(settings.nodes, folder)?,
+            nodes: Node::plan(settings.nodes, folder, settings.address)?,
             libraries: libraries.to_owned(),
             folder: folder.to_owned(),
             settings: settings.clone(),
@@ -106,12 +125,14 @@ impl Kafka {
 
     /// Writes the properties of each node and prepares its storage.
     fn format(&self) -> Result<()> {
-        let cluster = self.output(&["kafka.tools.StorageTool", "random-uuid"])?;
+        // Sixteen bytes in base64, as the storage tool would make them.
+        let letters = std::iter::repeat_with(fastrand::alphanumeric).take(21);
+        let cluster: String = letters.chain(['A']).collect();
         for node in &self.nodes {
             fs::write(&node.properties, node.describe(&self.nodes, self.secrets()?.as_ref()))?;
             let properties = node.properties.display().to_string();
             let mut arguments =
-                vec!["kafka.tools.StorageTool", "format", "--cluster-id", cluster.trim(), "--config", &properties];
+                vec!["kafka.tools.StorageTool", "format", "--cluster-id", &cluster, "--config", &properties];
             let users = match self.secrets()? {
                 Some(secrets) => secrets.users(),
                 None => Vec::new(),
@@ -126,6 +147,9 @@ impl Kafka {
 
     fn run(&mut self, index: usize) -> Result<()> {
         let mut arguments = vec!["java".to_owned(), "-Xmx512m".to_owned(), "-XX:+UseSerialGC".to_owned()];
+        if self.settings.speed == Speed::OfStart {
+            arguments.push("-XX:TieredStopAtLevel=1".to_owned());
+        }
         arguments.push(format!("-Dlog4j2.configurationFile={}", node::log_settings(&self.folder)?.display()));
         arguments.extend(["-cp".to_owned(), self.class_path(), "kafka.Kafka".to_owned()]);
         let lifetime = self.settings.lifetime;
@@ -135,7 +159,7 @@ impl Kafka {
     /// The addresses of the plain listener, as clients take them.
     #[must_use]
     pub fn bootstrap(&self) -> String {
-        let addresses: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.plain)).collect();
+        let addresses: Vec<String> = self.nodes.iter().map(|node| node.plain.to_string()).collect();
         addresses.join(",")
     }
 

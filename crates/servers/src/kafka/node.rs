@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -32,7 +33,7 @@ impl Secrets {
 #[derive(Debug)]
 pub(super) struct Node {
     id: usize,
-    pub(super) plain: u16,
+    pub(super) plain: SocketAddr,
     pub(super) secured: u16,
     controller: u16,
     pub(super) properties: PathBuf,
@@ -42,12 +43,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Chooses ports and folders of all nodes.
-    pub(super) fn plan(count: u16, folder: &Path) -> Result<Vec<Self>> {
+    /// Chooses ports and folders of all nodes; the first one's plain listener may have an address already.
+    pub(super) fn plan(count: u16, folder: &Path, first: Option<SocketAddr>) -> Result<Vec<Self>> {
         (1..=usize::from(count.max(1)))
             .map(|id| {
                 let [plain, secured, controller] = ports::free()?;
                 let file = |name: &str| folder.join(format!("node-{id}{name}"));
+                let plain = first.filter(|_| id == 1).unwrap_or(SocketAddr::from(([127, 0, 0, 1], plain)));
                 Ok(Self {
                     id,
                     plain,
@@ -73,7 +75,7 @@ impl Node {
         // All but one must have a record before it is acknowledged.
         let in_sync = replicas.saturating_sub(1).max(1);
         let (plain, secured) = (self.plain, self.secured);
-        let mut listeners = format!("PLAINTEXT://127.0.0.1:{plain}");
+        let mut listeners = format!("PLAINTEXT://{plain}");
         if secrets.is_some() {
             write!(listeners, ",SASL_SSL://127.0.0.1:{secured}").ok();
         }

@@ -3,7 +3,7 @@
 use std::{env, fs, io, path::PathBuf};
 
 use object_store::{
-    Certificate, ClientOptions, Error as Failure,
+    Certificate, ClientOptions, Error as Failure, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut},
 };
 
@@ -14,6 +14,13 @@ pub const S3_VARIABLES: [(&str, &str, &str); 4] = [
     ("S3_SECRET_KEY_FILE", "path", "file with the secret key"),
     ("S3_CA_FILE", "path", "certificates of further authorities that are trusted, as PEM"),
 ];
+
+/// Whether the server is who it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Given,
+    Missing,
+}
 
 /// A setting as it was found, and what to do about it when it cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +34,13 @@ enum Unusable {
     },
     #[error("S3_CA_FILE names no file of PEM certificates")]
     Authorities(#[source] Failure),
+    #[error("the server is not trusted; check its certificate and S3_CA_FILE")]
+    Distrusted(#[source] Failure),
 }
+
+/// How often a call is repeated before its caller hears of it: enough for a connection that was cut, since who calls
+/// repeats what failed, too.
+const RETRIES: usize = 3;
 
 /// What a bucket's name does not say.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +95,30 @@ impl S3Settings {
         if let Some(path) = &self.secret_key {
             builder = builder.with_secret_access_key(read("S3_SECRET_KEY_FILE", path)?);
         }
-        builder.with_client_options(options).build()
+        let retry = RetryConfig { max_retries: RETRIES, ..RetryConfig::default() };
+        builder.with_client_options(options).with_retry(retry).build()
+    }
+}
+
+/// Says what to do where a server's certificate is the cause; anything else is answered as it came.
+///
+/// # Source
+/// The words are those of <https://docs.rs/rustls/latest/rustls/enum.Error.html#variant.InvalidCertificate>
+pub(super) fn explain(failure: Failure) -> (Failure, Trust) {
+    if says(&failure, "invalid peer certificate") {
+        return (unusable(Unusable::Distrusted(failure)), Trust::Missing);
+    }
+    (failure, Trust::Given)
+}
+
+/// Whether an error or one of its causes has these words.
+pub(super) fn says(mut error: &(dyn std::error::Error + 'static), words: &str) -> bool {
+    loop {
+        if error.to_string().contains(words) {
+            return true;
+        }
+        let Some(source) = error.source() else { return false };
+        error = source;
     }
 }
 

@@ -13,7 +13,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use streamforge_bus::{Bus, Record, TopicConfig};
 use streamforge_events::{EventType, Interval, KlineBatch};
-use streamforge_servers::{Kafka, Server as _, kafka::Settings};
+use streamforge_servers::{
+    Kafka, Server as _,
+    kafka::{Settings, Speed},
+};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -68,7 +71,7 @@ pub(super) fn run() -> Result<()> {
 /// Klines a second of one connector, from its first commit to its last.
 fn one(runtime: &Runtime, kind: &Connector, double: &Path) -> Result<f64> {
     let folder = tempfile::tempdir()?;
-    let kafka = Kafka::start(&Settings::default())?;
+    let kafka = Kafka::start(&Settings { speed: Speed::OfWork, ..Settings::default() })?;
     let bus = streamforge_bus::open(&kafka.url())?;
     runtime.block_on(publish(&bus))?;
     let (_double, address) = start_double(double)?;

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use streamforge_bus::{Bus, InitialOffset, Record, Seat, TopicConfig};
-use streamforge_servers::{Kafka, Server as _, kafka::Settings};
+use streamforge_servers::{
+    Kafka, Server as _,
+    kafka::{Settings, Speed},
+};
 use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
 
 use super::{Unit, figure, python::Program};
@@ -26,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Produces and consumes the same records in turns, each turn on a topic of its own.
 pub(super) fn run() -> Result<()> {
     let runtime = Runtime::new()?;
-    let kafka = Kafka::start(&Settings::default())?;
+    let kafka = Kafka::start(&Settings { speed: Speed::OfWork, ..Settings::default() })?;
     let bus = streamforge_bus::open(&kafka.url())?;
     let brokers = kafka.bootstrap();
     let mut others = Vec::new();
