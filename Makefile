@@ -34,8 +34,9 @@ setup: ## Install what building needs: C compiler, OpenSSL, the pinned Rust tool
 	@[ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" = "$(CURDIR)" ] || \
 		{ find crates functions tests trainer knative triggers scaledobjects -type f -exec touch {} +; echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; }
 
-servers: ## Install the servers that tests start: Kafka, which Java runs, an S3 server, which Go builds, and PostgreSQL
+servers: ## Install what tests start: Kafka, which Java runs, kcat, an S3 server, which Go builds, and PostgreSQL
 	@command -v java >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends default-jre-headless; }
+	@command -v kcat >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends kcat; }
 	@[ -e $(SERVERS)/kafka/.fetched ] || command -v mvn >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends maven; }
 	@[ -e $(SERVERS)/s3/.fetched ] || command -v go >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends golang-go; }
 	@crates/servers/postgres/install.sh

@@ -35,7 +35,10 @@ async fn java_reads_and_writes_the_same_records_and_counts_the_same_lag() {
     );
     assert_eq!(read.lines().next(), Some(expected.as_str()), "{read}");
 
-    write("ce_id:2,ce_type:x\tBTCUSDT\tfrom Java\n");
+    let mut producer = kafka().tool("org.apache.kafka.tools.ConsoleProducer");
+    producer.args(["--bootstrap-server", &kafka().bootstrap(), "--topic", "t"]);
+    producer.args(["--reader-property", "parse.key=true", "--reader-property", "parse.headers=true"]);
+    write(producer, "ce_id:2,ce_type:x\tBTCUSDT\tfrom Java\n");
     let place = partition_for_key(b"BTCUSDT", PARTITIONS);
     let from = u64::from(place == partition);
     let [stored] = &bus.fetch("t", place, from, 10, usize::MAX).await.unwrap()[..] else { panic!("one record") };
@@ -57,6 +60,43 @@ async fn java_reads_and_writes_the_same_records_and_counts_the_same_lag() {
     assert_eq!((theirs, ours), (12 - 3, 12 - 3), "{described}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn kcat_reads_and_writes_the_same_records() {
+    let (bus, _turn) = fresh().await;
+    bus.create_topic("t", &TopicConfig { partitions: PARTITIONS, ..TopicConfig::default() }).await.unwrap();
+    let key = "币安人生USDT";
+    let record = Record {
+        key: Some(key.as_bytes().to_vec()),
+        headers: vec![("ce_id".to_owned(), b"1".to_vec()), ("content-type".to_owned(), b"application/json".to_vec())],
+        value: br#"{"a": 1}"#.to_vec(),
+        timestamp: 1_717_200_000_000,
+    };
+    let (partition, offset) = bus.publish("t", record).await.unwrap();
+    let mut reader = kcat();
+    reader.args(["-C", "-o", "beginning", "-e", "-q", "-f", r"%p %o %T %h %k %s\n"]);
+    let read = reader.output().unwrap();
+    assert!(read.status.success(), "{read:?}");
+    let headers = "ce_id=1,content-type=application/json";
+    let expected = format!("{partition} {offset} 1717200000000 {headers} {key} {{\"a\": 1}}\n");
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), expected);
+
+    let mut writer = kcat();
+    writer.args(["-P", "-K", "|", "-H", "ce_id=2", "-H", "ce_type=x", "-X", "partitioner=murmur2_random"]);
+    write(writer, "BTCUSDT|from kcat\n");
+    let place = partition_for_key(b"BTCUSDT", PARTITIONS);
+    let from = u64::from(place == partition);
+    let [stored] = &bus.fetch("t", place, from, 10, usize::MAX).await.unwrap()[..] else { panic!("one record") };
+    let Record { key, value, .. } = &stored.record;
+    assert_eq!((key.as_deref(), &value[..]), (Some(&b"BTCUSDT"[..]), &b"from kcat"[..]));
+    assert_eq!((stored.record.header("ce_id"), stored.record.header("ce_type")), (Some(&b"2"[..]), Some(&b"x"[..])));
+}
+
+fn kcat() -> Command {
+    let mut command = Command::new("kcat");
+    command.args(["-b", &kafka().bootstrap(), "-t", "t"]);
+    command
+}
+
 fn tool(class: &str, arguments: impl FnOnce(&mut Command)) -> Output {
     let mut command = kafka().tool(class);
     command.args(["--bootstrap-server", &kafka().bootstrap()]);
@@ -66,11 +106,9 @@ fn tool(class: &str, arguments: impl FnOnce(&mut Command)) -> Output {
     output
 }
 
-fn write(line: &str) {
-    let mut command = kafka().tool("org.apache.kafka.tools.ConsoleProducer");
-    command.args(["--bootstrap-server", &kafka().bootstrap(), "--topic", "t"]);
-    command.args(["--reader-property", "parse.key=true", "--reader-property", "parse.headers=true"]);
+/// Runs a program that writes to Kafka what it reads.
+fn write(mut command: Command, text: &str) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{command:?}");
 }
