@@ -106,9 +106,8 @@ enum Command {
     /// Serve a simulated exchange.
     #[command(subcommand)]
     Exchange(exchange::Command),
-    /// Print stored klines, trades, a graph or predictions.
-    #[command(subcommand)]
-    Export(export::Command),
+    /// Print or write stored klines, trades, a graph, predictions or what a training learns from.
+    Export(export::Arguments),
     /// List, show, promote or export trained models.
     #[command(subcommand)]
     Models(models::Command),
@@ -161,7 +160,7 @@ fn execute(cli: Cli) -> Outcome {
             Command::Queues(command) => queues::execute(command, &places, output).await,
             Command::Control(arguments) => control::execute(arguments, &places, output).await,
             Command::Exchange(command) => exchange::execute(command, output).await,
-            Command::Export(command) => export::execute(command, &places, output).await,
+            Command::Export(arguments) => export::execute(arguments, &places, output).await,
             Command::Models(command) => models::execute(command, &places, output).await,
             Command::Experiments(command) => experiments::execute(command, &places, output).await,
             Command::Roi(arguments) => roi::execute(arguments, &places, output).await,

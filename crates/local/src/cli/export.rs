@@ -1,9 +1,10 @@
-//! `streamforge export`: stored klines, trades, graphs, predictions and datasets on standard output.
+//! `streamforge export`: stored klines, trades, graphs, predictions and datasets, printed, in a file or in a bucket.
 
 mod dataset;
 mod parquet;
 mod predictions;
 mod rows;
+mod target;
 
 use std::io::Write;
 
@@ -11,10 +12,11 @@ use clap::ValueEnum;
 use streamforge_events::{Interval, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
 use streamforge_store::Store;
 
+use self::target::Target;
 use super::{
     exit::{Failure, Outcome},
     instant,
-    output::{self, Output},
+    output::Output,
     queues::open,
 };
 use crate::platform::Places;
@@ -22,8 +24,17 @@ use crate::platform::Places;
 /// Rows that are held in memory at once.
 const PAGE: usize = 10_000;
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// File to write, or object of a bucket, `s3://BUCKET/KEY`, either whole or not there; else standard output.
+    #[arg(long, global = true, value_name = "FILE|URL")]
+    output: Option<String>,
+    #[command(subcommand)]
+    content: Content,
+}
+
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {
+enum Content {
     /// Print klines: open time and the exchange's eleven other fields, ascending.
     Candles {
         #[command(flatten)]
@@ -92,35 +103,36 @@ impl Series {
     }
 }
 
-pub(super) async fn execute(command: Command, places: &Places, output: Output) -> Outcome {
+pub(super) async fn execute(arguments: Arguments, places: &Places, output: Output) -> Outcome {
+    let Arguments { output: target, content } = arguments;
+    let target = match &content {
+        Content::Dataset(arguments) => Target(arguments.to.clone().or(target)),
+        _ => Target(target),
+    };
+    if matches!(content, Content::Dataset(_)) && target.is_terminal() {
+        return Err(Failure::Configuration("Parquet is not for terminals: name a file by --output".to_owned()));
+    }
     let store = open(places).await?;
-    match command {
-        Command::Candles { series, interval } => {
-            let mut writer = output::writer();
-            candles(store.as_ref(), &series, interval, series.format(output), &mut writer).await?;
-            writer.flush()?;
+    let mut sink = target.open()?;
+    match content {
+        Content::Candles { series, interval } => {
+            candles(store.as_ref(), &series, interval, series.format(output), &mut sink).await?;
         }
-        Command::Trades { series } => {
-            let mut writer = output::writer();
-            trades(store.as_ref(), &series, series.format(output), &mut writer).await?;
-            writer.flush()?;
-        }
-        Command::Graph { id, format: _ } => {
+        Content::Trades { series } => trades(store.as_ref(), &series, series.format(output), &mut sink).await?,
+        Content::Graph { id, format: _ } => {
             let graph = store.graph(id.as_deref()).await?.ok_or_else(|| {
                 Failure::Failed(
                     id.map_or_else(|| "no graph is stored".to_owned(), |id| format!("graph `{id}` is not stored")),
                 )
             })?;
-            output::value(&rows::graph(&graph))?;
+            writeln!(sink, "{}", rows::graph(&graph))?;
         }
-        Command::Dataset(arguments) => dataset::execute(store.as_ref(), &arguments).await?,
-        Command::Predictions(arguments) => {
-            let mut writer = output::writer();
-            predictions::execute(store.as_ref(), places, &arguments, output, &mut writer).await?;
-            writer.flush()?;
+        Content::Dataset(arguments) => dataset::execute(store.as_ref(), &arguments, &mut sink).await?,
+        Content::Predictions(arguments) => {
+            predictions::execute(store.as_ref(), places, &arguments, output, &mut sink).await?;
         }
     }
-    Ok(())
+    sink.finish().await
 }
 
 async fn candles(

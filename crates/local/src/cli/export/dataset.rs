@@ -1,10 +1,6 @@
 //! `streamforge export dataset`: what a training on a graph learns from, as a file for other tools.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal as _, Write as _},
-    path::{Path, PathBuf},
-};
+use std::io::Write;
 
 use futures::future::try_join_all;
 use streamforge_dataset::{Dataset, Definition, Panel, SymbolBars, Windows};
@@ -25,22 +21,16 @@ pub(in crate::cli) struct Arguments {
     /// Form of the rows.
     #[arg(long, default_value = "parquet", value_parser = ["parquet"])]
     format: String,
-    /// File to write; without it, standard output.
-    #[arg(long, value_name = "FILE")]
-    to: Option<PathBuf>,
+    /// The same as `--output`.
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "output")]
+    pub(super) to: Option<String>,
 }
 
-pub(super) async fn execute(store: &dyn Store, arguments: &Arguments) -> Outcome {
-    if arguments.to.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::Configuration("Parquet is not for terminals: name a file by --to".to_owned()));
-    }
+pub(super) async fn execute(store: &dyn Store, arguments: &Arguments, sink: &mut (impl Write + Send)) -> Outcome {
     let graph = store.graph(Some(&arguments.graph)).await?;
     let graph = graph.ok_or_else(|| Failure::Failed(format!("graph `{}` is not stored", arguments.graph)))?;
     let dataset = compute(store, &graph, arguments.horizon).await?;
-    match &arguments.to {
-        Some(path) => write_file(&dataset, path),
-        None => Ok(parquet::write(&dataset, BufWriter::new(io::stdout())).map_err(|error| Failure::failed(&error))?),
-    }
+    parquet::write(&dataset, sink).map_err(|error| Failure::failed(&error))
 }
 
 /// Features and targets of the symbols of a graph over its range.
@@ -57,19 +47,6 @@ async fn bars(store: &dyn Store, graph: &GraphDocument, symbol: &Symbol) -> Resu
     let series = SeriesId { symbol: symbol.clone(), kind: SeriesKind::Klines(graph.interval) };
     let columns = store.read_columns(&series, graph.range).await?;
     Ok(SymbolBars::of(symbol.clone(), columns))
-}
-
-/// Writes under another name first, so that a file of this name is whole.
-fn write_file(dataset: &Dataset, path: &Path) -> Outcome {
-    let fail = |reason: &dyn std::fmt::Display| {
-        Failure::Failed(format!("failed to write the dataset to `{}`: {reason}", path.display()))
-    };
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".partial");
-    let mut file = BufWriter::new(File::create(&unfinished).map_err(|error| fail(&error))?);
-    parquet::write(dataset, &mut file).map_err(|error| fail(&error))?;
-    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(|error| fail(&error))?;
-    std::fs::rename(&unfinished, path).map_err(|error| fail(&error))
 }
 
 #[cfg(test)]
@@ -127,9 +104,8 @@ mod tests {
         };
         store.put_graph(&graph).await.unwrap();
         let path = folder.path().join("g.parquet");
-        let arguments =
-            Arguments { graph: "g".to_owned(), horizon: Some(4), format: "parquet".to_owned(), to: Some(path.clone()) };
-        execute(&store, &arguments).await.unwrap();
+        let arguments = Arguments { graph: "g".to_owned(), horizon: Some(4), format: "parquet".to_owned(), to: None };
+        execute(&store, &arguments, &mut std::fs::File::create(&path).unwrap()).await.unwrap();
 
         let dataset = compute(&store, &graph, Some(4)).await.unwrap();
         let reader = SerializedFileReader::try_from(path.as_path()).unwrap();
@@ -159,6 +135,9 @@ mod tests {
         }
         assert!(known > 100 && unknown > 10 && dataset.features.present.contains(&true), "{known} {unknown}");
         let missing = Arguments { graph: "h".to_owned(), ..arguments };
-        assert_eq!(execute(&store, &missing).await, Err(Failure::Failed("graph `h` is not stored".to_owned())));
+        assert_eq!(
+            execute(&store, &missing, &mut Vec::new()).await,
+            Err(Failure::Failed("graph `h` is not stored".to_owned()))
+        );
     }
 }
