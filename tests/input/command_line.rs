@@ -1,8 +1,12 @@
 //! The command line: an exit code that says of what kind, words that say what to write, and nothing left behind.
 
-use std::{ffi::OsStr, fs, process::Stdio};
+use std::{
+    ffi::OsStr,
+    fs,
+    process::{Command, Stdio},
+};
 
-use crate::support::{Ended, Folder, Running};
+use crate::support::{Ended, Folder, Running, binary};
 
 /// Arguments, the exit code, and words on standard error.
 type Case<'text> = (&'text [&'text str], i32, &'text str);
@@ -79,6 +83,7 @@ const CASES: &[Case<'_>] = &[
     (&["export", "candles", "--symbol", "A", "--interval", "1m", "--format", "xml"], 2, "csv, ndjson"),
     (&["export", "candles", "--symbol", "A", "--interval", "1m"], 69, "--data-dir"),
     (&["export", "graph", "--id", "../x"], 69, "--data-dir"),
+    (&["export", "graph", "--output"], 2, "--output"),
     (&["export", "predictions", "--model", "../x"], 2, "model name `../x` is not valid"),
     (&["export", "predictions", "--version", ""], 2, "model version `` is not valid"),
     (&["export", "predictions", "--split", "all"], 2, "`test` or `live`"),
@@ -174,6 +179,24 @@ fn a_data_folder_that_cannot_be_used_is_named() {
         told(&ended, 1, "corrupt");
         told(&ended, 1, &path);
         assert_eq!(fs::read(&path).unwrap(), before, "what cannot be read is left as it is");
+    }
+}
+
+/// A disk is full for logs, too.
+#[test]
+fn a_message_that_nobody_can_read_is_no_reason_to_panic() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let folder = Folder::new();
+    let data = folder.data();
+    let request = folder.request(&["BTCUSDT", "ETHUSDT"], "1h", "2026-03-01:2026-03-01");
+    for (arguments, code) in [
+        (&["status"][..], 69),
+        // The platform logs each of its dispatchers.
+        (&["run", &request, "--exchange", "synthetic:42"][..], 0),
+    ] {
+        let mut command = Command::new(binary::path());
+        command.args(arguments).args(["--data-dir", &data]).env("RUST_LOG", "info").stderr(full());
+        assert_eq!(command.stdout(Stdio::null()).status().unwrap().code(), Some(code), "{arguments:?}");
     }
 }
 

@@ -110,7 +110,9 @@ pub(crate) fn log_to_stderr(config: &Config) {
         .json()
         .flatten_event(true)
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::new(&config.log));
+        .with_env_filter(EnvFilter::new(&config.log))
+        // It would be told on stderr, which is what failed, and by a panic.
+        .log_internal_errors(false);
     // An error says that the process logs somewhere else already, which is its own choice.
     let _ = subscriber.try_init();
     std::panic::set_hook(Box::new(|panic| {

@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
@@ -124,7 +124,8 @@ pub(super) fn code(outcome: Outcome) -> ExitCode {
         Failure::ClosedPipe => return ExitCode::SUCCESS,
     };
     let line = text.replace('\n', "; ");
-    eprintln!("streamforge: {line}");
+    // Nobody can be told that nobody can be told.
+    writeln!(io::stderr(), "streamforge: {line}").ok();
     ExitCode::from(code)
 }
 
@@ -142,6 +143,8 @@ pub(super) fn start_logging(level: &str) {
         .with_writer(io::stderr)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
+        // It would be told on stderr, which is what failed, and by a panic.
+        .log_internal_errors(false)
         .try_init()
         .ok();
 }
