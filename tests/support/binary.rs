@@ -34,7 +34,9 @@ fn build() -> PathBuf {
         }
     }
     let built = command
-        .args(["build", "--quiet", "-p", "streamforge-local", "--bin", "streamforge", "--profile", profile])
+        // The test is named for the features that tests have alone: with those of `make test` nothing is compiled twice.
+        .args(["build", "--quiet", "--workspace", "--all-features", "--bin", "streamforge", "--test", "jobs"])
+        .args(["--profile", profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
