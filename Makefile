@@ -18,11 +18,11 @@ FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_SECONDS ?= 60
 DENY := $(CACHE)/tools/bin/cargo-deny
 
-.PHONY: help setup servers build demo test lint format bench fuzz install
+.PHONY: help setup servers build demo test lint format bench fuzz cluster install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what building needs: C compiler, OpenSSL, the pinned Rust toolchain, libtorch and ONNX Runtime
 	@command -v cc >/dev/null && command -v pkg-config >/dev/null && pkg-config --exists openssl || \
@@ -79,6 +79,9 @@ fuzz: setup ## Fuzz every reader of foreign input, FUZZ_SECONDS each; what is fo
 		$(CACHE)/fuzz/$(FUZZ_HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$(CACHE)/fuzz/crashes/$$target- $(CACHE)/fuzz/found/$$target fuzz/corpus/$$target || exit 1; \
 	done
+
+cluster: build ## Start a real Kubernetes of one node, as root; `cargo xtask cluster down` stops it
+	$(CARGO_TARGET_DIR)/release/xtask cluster up --install
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local

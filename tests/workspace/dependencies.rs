@@ -10,11 +10,12 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events`, `salvage`, `servers` ← `bus`, `dataset`, `ledger`, `store`, `exchange`, `function` ← functions, trainer, `backup` ← `local` ← tests and tools.
+/// `events`, `salvage`, `servers` ← `bus`, `cluster`, `dataset`, `ledger`, `store`, `exchange`, `function` ← functions, trainer, `backup` ← `local` ← tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
         "streamforge-events" | "streamforge-salvage" | "streamforge-servers" => Some(0),
         "streamforge-bus"
+        | "streamforge-cluster"
         | "streamforge-dataset"
         | "streamforge-ledger"
         | "streamforge-store"

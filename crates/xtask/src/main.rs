@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bare_axum;
 mod bench;
+mod cluster;
 mod servers;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -13,6 +14,10 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     match (chore.as_str(), rest) {
         ("bench", names) => bench::run(names)?,
+        ("cluster", [action, options @ ..]) if action == "up" => cluster::up(options)?,
+        ("cluster", [action]) if action == "down" => cluster::down()?,
+        ("cluster", [action]) if action == "status" => cluster::status()?,
+        ("cluster", [action, name, program]) if action == "load" => cluster::load(name, program)?,
         ("kafka", [action, options @ ..]) if action == "up" => servers::kafka(options)?,
         ("s3", [action, options @ ..]) if action == "up" => servers::s3(options)?,
         ("postgres", [action, options @ ..]) if action == "up" => servers::postgres(options)?,
@@ -26,7 +31,9 @@ fn main() -> anyhow::Result<ExitCode> {
 fn usage() -> ExitCode {
     let names: Vec<_> = bench::names().collect();
     eprintln!(
-        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask postgres|s3 up [--json]\n       xtask kafka|postgres|s3 down\n       \
+        "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask postgres up [--json]\n       xtask s3 up [--secured] [--json]\n       xtask kafka|postgres|s3 down\n       \
+         xtask cluster up [--install] [--json]\n       xtask cluster down|status\n       \
+         xtask cluster load IMAGE PROGRAM\n       \
          xtask bare-axum PORT",
         names.join("|")
     );

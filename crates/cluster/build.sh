@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds the programs of a cluster from their Go modules into a folder: about half an hour, once. usage: build.sh FOLDER
+# Versions and checksums of all that goes into them stand in programs/; nothing is built that the folder holds already.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+folder=${1:?usage: build.sh FOLDER}
+mkdir -p "$folder/bin"
+folder=$(cd "$folder" && pwd)
+
+# Two clusters of one machine must not build into each other's files.
+exec 9> "$folder/.lock"
+flock 9
+kubernetes=v1.35.4
+version=k8s.io/component-base/version
+export CGO_ENABLED=0 GOFLAGS=-trimpath
+for group in "$here"/programs/*/; do
+    name=$(basename "$group")
+    wanted=$(cat "$group/go.mod" "$group/go.sum" | sha256sum)
+    [ "$(cat "$folder/.built-$name" 2>/dev/null || true)" != "$wanted" ] || continue
+    command -v go >/dev/null || { echo "the cluster's programs are built by Go 1.24 or later: https://go.dev/dl" >&2; exit 1; }
+    echo "building $name, once" >&2
+    mkdir -p "$folder/bin/$name"
+    # Kubernetes refuses to run as a version that it does not know.
+    (cd "$group" && go build -ldflags "-s -w -X $version.gitVersion=$kubernetes -X $version.gitMajor=1 -X $version.gitMinor=35" \
+        -o "$folder/bin/$name/" tool) 2> "$folder/build-$name.log" || { tail -15 "$folder/build-$name.log" >&2; exit 1; }
+    echo "$wanted" > "$folder/.built-$name"
+done
+
+# What holds a pod's network while its containers come and go.
+cc -static -O2 -o "$folder/bin/pause" "$here/pause.c"
+# What is installed into the cluster beside its programs; it lies in their modules.
+copy() {
+    mkdir -p "$folder/manifests/$1"
+    cp -f "$(cd "$here/programs/$2" && go list -m -f '{{.Dir}}' "$3")/$4"/*.yaml "$folder/manifests/$1/"
+    chmod -R u+w "$folder/manifests/$1"
+}
+[ -e "$folder/manifests/.copied" ] || {
+    copy keda keda github.com/kedacore/keda/v2 config/crd/bases
+    copy rollouts rollouts github.com/argoproj/argo-rollouts manifests/crds
+    touch "$folder/manifests/.copied"
+}
