@@ -28,6 +28,8 @@ pub(crate) async fn run(connection: &mut AnyConnection, is_sqlite: bool) -> Resu
 pub(crate) async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     connection.execute("PRAGMA journal_mode = WAL").await?;
     connection.execute("PRAGMA synchronous = FULL").await?;
+    // A container may have no folder for temporary files: https://sqlite.org/tempfiles.html
+    connection.execute("PRAGMA temp_store = MEMORY").await?;
     Ok(())
 }
 

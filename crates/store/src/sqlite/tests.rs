@@ -204,6 +204,8 @@ async fn file_is_laid_out_for_durability() {
     let page_size: i64 = pragma("page_size").await.unwrap();
     let synchronous: i64 = pragma("synchronous").await.unwrap();
     assert_eq!((page_size, synchronous), (8192, 2));
+    let (temp_store, memory): (i64, i64) = (pragma("temp_store").await.unwrap(), 2);
+    assert_eq!(temp_store, memory, "nothing is written outside of the folder");
     let journal: String =
         Connection::open(&path).unwrap().pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(journal, "wal");
