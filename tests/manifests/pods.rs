@@ -26,11 +26,13 @@ const PROBES: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
 ///
 /// # Source
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
-fn required() -> [(String, Value); 11] {
+fn required() -> [(String, Value); 12] {
     [
         (format!("{POD}/securityContext/runAsNonRoot"), json!(true)),
         (format!("{POD}/securityContext/seccompProfile/type"), json!("RuntimeDefault")),
         (format!("{POD}/automountServiceAccountToken"), json!(false)),
+        // Else Kubernetes tells each pod of all Services by variables, and functions refuse those with our prefix.
+        (format!("{POD}/enableServiceLinks"), json!(false)),
         (format!("{POD}/hostNetwork"), json!(null)),
         (format!("{POD}/hostPID"), json!(null)),
         (format!("{POD}/hostIPC"), json!(null)),
@@ -55,6 +57,7 @@ fn a_careless_pod_is_found() {
         &[
             (file, "runAsNonRoot: true", "runAsNonRoot: false", "runAsNonRoot"),
             (file, "runAsUser: 65532", "runAsUser: 0", "runAsUser"),
+            (file, "enableServiceLinks: false", "enableServiceLinks: true", "enableServiceLinks"),
             (file, "drop: [ALL]", "drop: [NET_RAW]", "capabilities"),
             (file, "readinessProbe:", "readynessProbe:", "readinessProbe"),
             (
