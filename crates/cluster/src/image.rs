@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     process::Command,
 };
 
@@ -16,10 +16,12 @@ use sha2::{Digest as _, Sha256};
 
 /// Whom the program runs as: nobody that a machine knows.
 const USER: &str = "65532:65532";
+/// Authorities that every program trusts, as Debian's package of certificates has them.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Everything is as old as this, so that the same files make the same image.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
-/// An image that holds one program.
+/// An image that holds one program, the libraries that it is linked with, and the authorities that it trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     name: String,
@@ -93,6 +95,7 @@ impl Image {
             added.extend(libraries(file)?);
         }
         added.extend(self.files.iter().cloned());
+        added.insert(PathBuf::from(AUTHORITIES));
         for library in &added {
             append_file(&mut builder, library.strip_prefix("/").unwrap_or(library), library)?;
         }
@@ -107,8 +110,21 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     if let Some(line) = text.lines().find(|line| line.contains("not found")) {
         bail!("{} needs a library that is not there: {}", program.display(), line.trim());
     }
-    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
+    let path =
+        |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(|path| direct(Path::new(path)));
     Ok(text.lines().filter_map(path).collect())
+}
+
+/// The same path without detours, which an archive does not take.
+fn direct(path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 fn append_file(builder: &mut tar::Builder<Vec<u8>>, name: &Path, path: &Path) -> Result<()> {
