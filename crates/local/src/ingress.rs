@@ -7,7 +7,10 @@
 //!
 //! Source: <https://github.com/knative-extensions/eventing-kafka-broker/tree/main/data-plane/receiver>
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use axum::{
     Router,
@@ -24,14 +27,37 @@ use crate::{manifest::Broker, message::Message, metrics};
 /// Bytes kept of a request: a record's limit and what base64 adds to it in structured mode.
 const KEPT_BYTES: usize = 2 << 20;
 
+/// The topic behind each Broker, which may change while requests come in; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Topics(Arc<RwLock<HashMap<String, String>>>);
+
+impl Topics {
+    /// Those of these Brokers.
+    #[must_use]
+    pub fn of(brokers: &[Broker]) -> Self {
+        let topics = Self::default();
+        topics.set(brokers);
+        topics
+    }
+
+    /// From now on, those of these Brokers and no others.
+    pub fn set(&self, brokers: &[Broker]) {
+        let topics = brokers.iter().map(|broker| (format!("/{}", broker.name), broker.topic.clone())).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = topics;
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+}
+
 struct Ingress {
     bus: Arc<dyn Bus>,
-    topics: HashMap<String, String>,
+    topics: Topics,
 }
 
 /// Serves the Brokers' URLs, and `/healthz`, `/readyz` and `/metrics`.
-pub fn router(bus: Arc<dyn Bus>, brokers: &[Broker]) -> Router {
-    let topics = brokers.iter().map(|broker| (format!("/{}", broker.name), broker.topic.clone())).collect();
+pub fn router(bus: Arc<dyn Bus>, topics: Topics) -> Router {
     Router::new()
         .route("/healthz", get(StatusCode::OK))
         .route("/readyz", get(StatusCode::OK))
@@ -61,7 +87,7 @@ async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> Status
         }
     };
     let record = message.to_record(chrono::Utc::now().timestamp_millis());
-    match ingress.bus.publish(topic, record).await {
+    match ingress.bus.publish(&topic, record).await {
         Ok(_) => StatusCode::ACCEPTED,
         Err(error) => {
             warn!(%topic, %error, "event not recorded");

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::{Error, Exchange, now};
-use crate::{ingress, manifest::Broker};
+use crate::{
+    ingress::{self, Topics},
+    manifest::Broker,
+};
 
 /// How long the last requests may take after the shutdown began.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -59,7 +62,7 @@ pub(super) fn ingress(
     shutdown: &CancellationToken,
     services: &mut JoinSet<()>,
 ) {
-    serve("ingress", listener, ingress::router(bus, brokers), shutdown, services);
+    serve("ingress", listener, ingress::router(bus, Topics::of(brokers)), shutdown, services);
 }
 
 /// Serves the workflow API and wakes workflows that fell silent; the engine itself is a worker like any other.
