@@ -18,7 +18,7 @@ FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_SECONDS ?= 60
 DENY := $(CACHE)/tools/bin/cargo-deny
 
-.PHONY: help setup servers build demo test lint format bench fuzz cluster install
+.PHONY: help setup servers build demo test lint format bench fuzz cluster e2e install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -82,6 +82,10 @@ fuzz: setup ## Fuzz every reader of foreign input, FUZZ_SECONDS each; what is fo
 
 cluster: build ## Start a real Kubernetes of one node, as root; `cargo xtask cluster down` stops it
 	$(CARGO_TARGET_DIR)/release/xtask cluster up --install
+
+e2e: cluster servers ## Put the manifests on that cluster and test them there; the cluster is stopped in the end
+	@trap '$(CARGO_TARGET_DIR)/release/xtask cluster down' EXIT; \
+		cargo test --locked --workspace --all-features --test e2e -- --ignored --test-threads 1
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local

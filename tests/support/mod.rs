@@ -24,13 +24,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks again and again until there is an answer.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(what, PATIENCE, look)
+}
+
+/// The same with another patience.
+pub(crate) fn until_within<T>(what: &str, patience: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
+        assert!(started.elapsed() < patience, "waited too long for {what}");
         thread::sleep(PAUSE);
     }
 }

@@ -1,0 +1,13 @@
+//! The manifests on a real Kubernetes of one node: `make e2e`.
+//!
+//! Every test needs the cluster, which needs root and is built in half an hour, so all of them are ignored by default.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod accepted;
+mod burst;
+mod refused;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "each target needs its own part")]
+mod support;
+mod workflow;
+mod world;

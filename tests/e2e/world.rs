@@ -1,0 +1,179 @@
+//! The cluster, and beside it what the manifests expect to find: a Kafka with its topics, an exchange, images, a volume.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use serde_json::Value;
+use streamforge_cluster::{Cluster, Image, Kubectl};
+use streamforge_local::manifest::{KafkaTopic, Manifests};
+use streamforge_servers::{Kafka, Server as _, kafka::Settings};
+
+use crate::support::{Folder, Running, until, until_within};
+
+/// Where the overlay expects Kafka and the exchange.
+const KAFKA: ([u8; 4], u16) = ([10, 244, 0, 1], 9092);
+const EXCHANGE: &str = "10.244.0.1:18500";
+/// The node's folder in the overlay, which becomes one of the test's own.
+const VOLUME: &str = "/var/lib/streamforge";
+/// As whom functions run.
+const USER: u32 = 65532;
+/// Longer than what is started in pods takes on a machine that is busy.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Everything that is deployed. It stays as long as the tests run.
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) kafka: Kafka,
+    _exchange: Running,
+    /// All that is deployed.
+    pub(crate) manifests: String,
+    /// The volume of the functions.
+    pub(crate) data: PathBuf,
+    _folder: Folder,
+}
+
+/// The one that all tests share.
+pub(crate) fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(World::deploy)
+}
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The manifests of the overlay, rendered.
+fn rendered(kubectl: &Kubectl) -> String {
+    kubectl.run(&["kustomize", &root().join("overlays/single-node").display().to_string()]).unwrap()
+}
+
+impl World {
+    fn deploy() -> Self {
+        let cluster = Cluster::own().unwrap();
+        cluster.up().unwrap();
+        let kubectl = cluster.kubectl();
+        // Of a run before, on a cluster that goes on.
+        for gone in [["namespace", "streamforge"], ["namespace", "knative-eventing"], ["pv", "streamforge-data"]] {
+            kubectl.run(&["delete", gone[0], gone[1], "--ignore-not-found", "--timeout=360s"]).unwrap();
+        }
+        let settings = Settings { address: Some(SocketAddr::from(KAFKA)), ..Settings::default() };
+        let kafka = Kafka::start(&settings).expect("a Kafka for the cluster");
+        create_topics(&kafka);
+        let mut exchange = Running::start(&["exchange", "serve", "--listen", EXCHANGE, "--json"]);
+        exchange.first_json();
+        let folder = Folder::new();
+        let data = PathBuf::from(folder.data());
+        fs::create_dir_all(&data).unwrap();
+        fs::set_permissions(folder.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        chown(&data, Some(USER), Some(USER)).unwrap();
+        let manifests = rendered(&kubectl).replace(VOLUME, &data.display().to_string());
+        load_images(&cluster, &manifests);
+        apply(&kubectl, &manifests);
+        let world = Self { cluster, kafka, _exchange: exchange, manifests, data, _folder: folder };
+        for (namespace, deployment) in
+            [("knative-eventing", "streamforge-data-plane"), ("streamforge", "queue-manager-api")]
+        {
+            world.kubectl(&[
+                "-n",
+                namespace,
+                "rollout",
+                "status",
+                &format!("deployment/{deployment}"),
+                "--timeout=180s",
+            ]);
+        }
+        until_within("every Trigger to be ready", PATIENCE, || {
+            let triggers = world.list("triggers.eventing.knative.dev");
+            let is_ready = |trigger: &Value| condition(trigger, "Ready")["status"] == "True";
+            (!triggers.is_empty() && triggers.iter().all(is_ready)).then_some(())
+        });
+        world
+    }
+
+    /// Calls kubectl, which has to succeed.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
+        self.cluster.kubectl().run(arguments).unwrap()
+    }
+
+    /// Objects of a kind in our namespace.
+    pub(crate) fn list(&self, kind: &str) -> Vec<Value> {
+        let list: Value =
+            serde_json::from_str(&self.kubectl(&["-n", "streamforge", "get", kind, "-o", "json"])).unwrap();
+        list["items"].as_array().unwrap().clone()
+    }
+
+    /// URL of a Service, as the host reaches it.
+    pub(crate) fn url(&self, namespace: &str, service: &str) -> String {
+        let address = self.kubectl(&["-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}"]);
+        format!("http://{address}:80")
+    }
+
+    /// Names of the pods of our namespace that have not ended.
+    pub(crate) fn pods(&self) -> Vec<String> {
+        let has_ended = |pod: &Value| ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase);
+        let name = |pod: &Value| pod["metadata"]["labels"]["app.kubernetes.io/name"].as_str().unwrap_or("?").to_owned();
+        let mut names: Vec<String> = self.list("pods").iter().filter(|pod| !has_ended(pod)).map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Waits until there are no pods but the one that never sleeps.
+pub(crate) fn idle(world: &World) {
+    until_within("all functions to be at zero", PATIENCE, || (world.pods() == ["queue-manager-api"]).then_some(()));
+}
+
+/// A condition of an object's status; null where it has none of that type.
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
+}
+
+/// Applies manifests, the kinds among them first.
+fn apply(kubectl: &Kubectl, manifests: &str) {
+    let is_kind = |document: &&str| document.contains("kind: CustomResourceDefinition");
+    let documents: Vec<&str> = manifests.split("\n---\n").collect();
+    let kinds: Vec<&str> = documents.iter().copied().filter(is_kind).collect();
+    kubectl.apply(&kinds.join("\n---\n"), &[]).unwrap();
+    kubectl.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).unwrap();
+    // A namespace may come after what is in it.
+    until("all manifests to be taken", || kubectl.apply(manifests, &[]).ok());
+}
+
+/// Makes the topics as their manifests describe them, as Strimzi would.
+fn create_topics(kafka: &Kafka) {
+    let manifests = Manifests::read(&root()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bus = streamforge_bus::open(&kafka.url()).unwrap();
+    for topic in &manifests.topics {
+        runtime.block_on(bus.create_topic(&topic.topic, &KafkaTopic::config(topic))).unwrap();
+    }
+}
+
+/// Gives the node an image of each program that the manifests name.
+fn load_images(cluster: &Cluster, manifests: &str) {
+    let mut images: Vec<&str> =
+        manifests.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: ")).collect();
+    images.sort_unstable();
+    images.dedup();
+    assert!(images.len() > 5, "{images:?}");
+    for image in images {
+        let program = image.rsplit('/').next().unwrap().split(':').next().unwrap();
+        let made = Image::of_program(image, &release().join(program));
+        let runtime = std::env::var_os("ORT_DYLIB_PATH").filter(|_| program == "predictor");
+        cluster.load(&runtime.iter().fold(made, |image, path| image.library(Path::new(path)))).unwrap();
+    }
+}
+
+/// Where release binaries lie: beside the tests' own folder.
+fn release() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(3).unwrap().join("release")
+}
