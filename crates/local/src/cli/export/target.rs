@@ -134,7 +134,7 @@ mod tests {
         fs::write(&path, "before").unwrap();
         let target = Target(path.to_str().map(str::to_owned));
         let mut sink = target.open().unwrap();
-        sink.write_all(&[b'x'; 2 * BUFFER]).unwrap();
+        sink.write_all(&vec![b'x'; 2 * BUFFER]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"before");
         sink.write_all(b"y").unwrap();
         sink.finish().await.unwrap();
