@@ -59,12 +59,12 @@ impl World {
         let cluster = Cluster::own().unwrap();
         cluster.up().unwrap();
         let kubectl = cluster.kubectl();
-        // Of a run before, on a cluster that goes on.
+        let settings = Settings { address: Some(SocketAddr::from(KAFKA)), ..Settings::default() };
+        let kafka = Kafka::start(&settings).expect("a Kafka for the cluster");
+        // Of a run before, on a cluster that goes on. KEDA lets its objects go once it has reached a Kafka.
         for gone in [["namespace", "streamforge"], ["namespace", "knative-eventing"], ["pv", "streamforge-data"]] {
             kubectl.run(&["delete", gone[0], gone[1], "--ignore-not-found", "--timeout=360s"]).unwrap();
         }
-        let settings = Settings { address: Some(SocketAddr::from(KAFKA)), ..Settings::default() };
-        let kafka = Kafka::start(&settings).expect("a Kafka for the cluster");
         create_topics(&kafka);
         let mut exchange = Running::start(&["exchange", "serve", "--listen", EXCHANGE, "--json"]);
         exchange.first_json();
