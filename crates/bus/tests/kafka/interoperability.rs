@@ -10,19 +10,23 @@ use streamforge_bus::{Bus as _, Record, TopicConfig, partition_for_key};
 use crate::cluster::{fresh, kafka};
 
 const PARTITIONS: u32 = 3;
+const KEY: &str = "币安人生USDT";
+
+/// What we write and others read.
+fn record() -> Record {
+    Record {
+        key: Some(KEY.as_bytes().to_vec()),
+        headers: vec![("ce_id".to_owned(), b"1".to_vec()), ("content-type".to_owned(), b"application/json".to_vec())],
+        value: br#"{"a": 1}"#.to_vec(),
+        timestamp: 1_717_200_000_000,
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn java_reads_and_writes_the_same_records_and_counts_the_same_lag() {
     let (bus, _turn) = fresh().await;
     bus.create_topic("t", &TopicConfig { partitions: PARTITIONS, ..TopicConfig::default() }).await.unwrap();
-    let key = "币安人生USDT";
-    let record = Record {
-        key: Some(key.as_bytes().to_vec()),
-        headers: vec![("ce_id".to_owned(), b"1".to_vec()), ("content-type".to_owned(), b"application/json".to_vec())],
-        value: br#"{"a": 1}"#.to_vec(),
-        timestamp: 1_717_200_000_000,
-    };
-    let (partition, _) = bus.publish("t", record).await.unwrap();
+    let (partition, _) = bus.publish("t", record()).await.unwrap();
 
     let read = tool("org.apache.kafka.tools.consumer.ConsoleConsumer", |command| {
         let shown = ["key", "headers", "partition", "timestamp"].map(|what| format!("print.{what}=true"));
@@ -31,7 +35,7 @@ async fn java_reads_and_writes_the_same_records_and_counts_the_same_lag() {
     });
     let read = String::from_utf8(read.stdout).unwrap();
     let expected = format!(
-        "CreateTime:1717200000000\tPartition:{partition}\tce_id:1,content-type:application/json\t{key}\t{{\"a\": 1}}"
+        "CreateTime:1717200000000\tPartition:{partition}\tce_id:1,content-type:application/json\t{KEY}\t{{\"a\": 1}}"
     );
     assert_eq!(read.lines().next(), Some(expected.as_str()), "{read}");
 
@@ -64,20 +68,13 @@ async fn java_reads_and_writes_the_same_records_and_counts_the_same_lag() {
 async fn kcat_reads_and_writes_the_same_records() {
     let (bus, _turn) = fresh().await;
     bus.create_topic("t", &TopicConfig { partitions: PARTITIONS, ..TopicConfig::default() }).await.unwrap();
-    let key = "币安人生USDT";
-    let record = Record {
-        key: Some(key.as_bytes().to_vec()),
-        headers: vec![("ce_id".to_owned(), b"1".to_vec()), ("content-type".to_owned(), b"application/json".to_vec())],
-        value: br#"{"a": 1}"#.to_vec(),
-        timestamp: 1_717_200_000_000,
-    };
-    let (partition, offset) = bus.publish("t", record).await.unwrap();
+    let (partition, offset) = bus.publish("t", record()).await.unwrap();
     let mut reader = kcat();
     reader.args(["-C", "-o", "beginning", "-e", "-q", "-f", r"%p %o %T %h %k %s\n"]);
     let read = reader.output().unwrap();
     assert!(read.status.success(), "{read:?}");
     let headers = "ce_id=1,content-type=application/json";
-    let expected = format!("{partition} {offset} 1717200000000 {headers} {key} {{\"a\": 1}}\n");
+    let expected = format!("{partition} {offset} 1717200000000 {headers} {KEY} {{\"a\": 1}}\n");
     assert_eq!(String::from_utf8(read.stdout).unwrap(), expected);
 
     let mut writer = kcat();
