@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     os::unix::fs::chown,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -12,9 +12,9 @@ use std::{
 use serde_json::Value;
 use streamforge_cluster::{Cluster, Image, Kubectl};
 use streamforge_local::manifest::{KafkaTopic, Manifests};
-use streamforge_servers::{Kafka, Server as _, kafka::Settings};
+use streamforge_servers::{Kafka, Lifetime, Process, Server as _, kafka::Settings};
 
-use crate::support::{Folder, Running, until, until_within};
+use crate::support::{Folder, binary, until, until_within};
 
 /// Where the overlay expects Kafka and the exchange.
 const KAFKA: ([u8; 4], u16) = ([10, 244, 0, 1], 9092);
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) kafka: Kafka,
-    _exchange: Running,
+    _exchange: Process,
     /// All that is deployed.
     pub(crate) manifests: String,
     /// The volume of the functions.
@@ -66,9 +66,12 @@ impl World {
             kubectl.run(&["delete", gone[0], gone[1], "--ignore-not-found", "--timeout=360s"]).unwrap();
         }
         create_topics(&kafka);
-        let mut exchange = Running::start(&["exchange", "serve", "--listen", EXCHANGE, "--json"]);
-        exchange.first_json();
         let folder = Folder::new();
+        let program = binary::path().display().to_string();
+        let arguments = [program.as_str(), "exchange", "serve", "--listen", EXCHANGE];
+        // What all tests share is never dropped.
+        let exchange = Process::start(&arguments, &folder.path("exchange.log"), Lifetime::WithStarter).unwrap();
+        until("the exchange to listen", || TcpStream::connect(EXCHANGE).ok());
         let data = PathBuf::from(folder.data());
         fs::create_dir_all(&data).unwrap();
         fs::set_permissions(folder.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
