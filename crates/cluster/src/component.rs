@@ -8,7 +8,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::layout::{BRIDGE, DNS_SERVICE, HOST, Layout, NODE, PODS, SERVICES};
+use crate::layout::{BRIDGE, DNS_SERVICE, HOST, Layout, NODE, OPEN_PORTS, PODS, SERVICES};
 
 /// How processes beside the cluster look names up.
 const RESOLVER: &str = "resolv.conf";
@@ -98,6 +98,7 @@ fn api_server(layout: &Layout) -> Component {
 fn controllers(layout: &Layout) -> Component {
     let options = [
         ("kubeconfig", kubeconfig(layout)),
+        ("bind-address", "127.0.0.1".to_owned()),
         ("leader-elect", "false".to_owned()),
         // Scaling is what is watched here.
         ("horizontal-pod-autoscaler-sync-period", "2s".to_owned()),
@@ -109,7 +110,11 @@ fn controllers(layout: &Layout) -> Component {
 }
 
 fn scheduler(layout: &Layout) -> Component {
-    let options = [("kubeconfig", kubeconfig(layout)), ("leader-elect", "false".to_owned())];
+    let options = [
+        ("kubeconfig", kubeconfig(layout)),
+        ("bind-address", "127.0.0.1".to_owned()),
+        ("leader-elect", "false".to_owned()),
+    ];
     component(layout, "kube-scheduler", "kubernetes/kube-scheduler", &options, Ready::Runs)
 }
 
@@ -220,7 +225,7 @@ fn keda_adapter(layout: &Layout) -> Component {
     let mut options = vec![
         ("bind-address", HOST.to_owned()),
         ("secure-port", "6444".to_owned()),
-        ("port", "18082".to_owned()),
+        ("port", OPEN_PORTS[0].to_string()),
         ("cert-dir", layout.text("keda")),
         ("tls-cert-file", layout.certificate("keda.crt")),
         ("tls-private-key-file", layout.certificate("keda.key")),
@@ -236,8 +241,8 @@ fn rollouts(layout: &Layout) -> Component {
     let options = [
         ("kubeconfig", kubeconfig(layout)),
         ("leader-elect", "false".to_owned()),
-        ("metricsPort", "18090".to_owned()),
-        ("healthzPort", "18091".to_owned()),
+        ("metricsPort", OPEN_PORTS[1].to_string()),
+        ("healthzPort", OPEN_PORTS[2].to_string()),
     ];
     let controller = component(layout, "rollouts-controller", "rollouts/rollouts-controller", &options, Ready::Runs);
     as_in_a_pod(layout, "argo-rollouts", controller)

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::layout::{BRIDGE, HOST, NETWORK, SERVICES};
+use crate::layout::{BRIDGE, HOST, NETWORK, OPEN_PORTS, SERVICES};
 
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
 
@@ -14,6 +14,7 @@ const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
 /// to where addresses are translated.
 pub(crate) fn up() -> Result<()> {
     if !is_up() {
+        close()?;
         let address = format!("{HOST}/24");
         ip(&["link", "add", BRIDGE, "type", "bridge"])?;
         ip(&["addr", "add", &address, "dev", BRIDGE])?;
@@ -29,9 +30,22 @@ pub(crate) fn down() {
     // What is not there any more needs no taking away.
     ip(&["link", "del", BRIDGE]).ok();
     ip(&["route", "del", "blackhole", NETWORK]).ok();
-    for family in ["ip", "ip6"] {
-        Command::new("nft").args(["delete", "table", family, "kube-proxy"]).output().ok();
+    for (family, table) in [("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("inet", BRIDGE)] {
+        Command::new("nft").args(["delete", "table", family, table]).output().ok();
     }
+}
+
+/// Keeps other machines from the ports of controllers that cannot be told an address.
+fn close() -> Result<()> {
+    let ports = OPEN_PORTS.map(|port| port.to_string()).join(", ");
+    let rule = format!("iifname != {{ \"lo\", \"{BRIDGE}\" }} tcp dport {{ {ports} }} drop");
+    let chain = format!("chain input {{\ntype filter hook input priority 0\n{rule}\n}}");
+    let table = format!("table inet {BRIDGE} {{\n{chain}\n}}");
+    let output = Command::new("nft").arg(table).output().context("start nft")?;
+    if !output.status.success() {
+        bail!("nft failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
 }
 
 pub(crate) fn is_up() -> bool {
