@@ -2,6 +2,7 @@
 //!
 //! Each check is a function from the tree to its problems, so that it is also tried on a tree with a mistake in it.
 
+mod canaries;
 mod delivery;
 mod jobs;
 mod keys;

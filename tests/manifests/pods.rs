@@ -86,10 +86,9 @@ fn a_careless_pod_is_found() {
 #[tokio::test]
 async fn the_host_answers_every_probe() {
     let tree = Tree::read();
-    let paths: BTreeSet<String> = (tree.of_kind("Deployment"))
-        .flat_map(|deployment| {
-            PROBES.map(|probe| deployment.text(&format!("{CONTAINER}/{probe}/httpGet/path")).to_owned())
-        })
+    let paths: BTreeSet<String> = tree
+        .workloads()
+        .flat_map(|workload| PROBES.map(|probe| workload.text(&format!("{CONTAINER}/{probe}/httpGet/path")).to_owned()))
         .collect();
     assert_eq!(paths.len(), PROBES.len(), "{paths:?}");
     let ingress = TestIngress::start().await;
@@ -102,37 +101,37 @@ async fn the_host_answers_every_probe() {
 
 fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
-    for deployment in tree.of_kind("Deployment") {
-        let mut found = security(deployment);
-        found.extend(probes(deployment));
-        found.extend(resources(deployment));
-        found.extend(image(deployment));
-        found.extend(environment(tree, deployment));
-        found.extend(volumes(tree, deployment));
-        problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", deployment.label())));
+    for workload in tree.workloads() {
+        let mut found = security(workload);
+        found.extend(probes(workload));
+        found.extend(resources(workload));
+        found.extend(image(workload));
+        found.extend(environment(tree, workload));
+        found.extend(volumes(tree, workload));
+        problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", workload.label())));
     }
     problems
 }
 
-fn security(deployment: &Object) -> Vec<String> {
-    let unmet = required().into_iter().filter(|(pointer, value)| deployment.at(pointer) != value);
+fn security(workload: &Object) -> Vec<String> {
+    let unmet = required().into_iter().filter(|(pointer, value)| workload.at(pointer) != value);
     let mut found: Vec<String> = unmet.map(|(pointer, value)| format!("{pointer} is not {value}")).collect();
-    if deployment.at(&format!("{POD}/securityContext/runAsUser")).as_u64().is_none_or(|user| user == 0) {
+    if workload.at(&format!("{POD}/securityContext/runAsUser")).as_u64().is_none_or(|user| user == 0) {
         found.push("runAsUser is not a user other than root".to_owned());
     }
-    if deployment.list(&format!("{POD}/containers")).len() != 1 {
+    if workload.list(&format!("{POD}/containers")).len() != 1 {
         found.push("it has not just one container".to_owned());
     }
     found
 }
 
-fn probes(deployment: &Object) -> Vec<String> {
-    let ports = deployment.list(&format!("{CONTAINER}/ports"));
+fn probes(workload: &Object) -> Vec<String> {
+    let ports = workload.list(&format!("{CONTAINER}/ports"));
     let port =
         |name: &str| ports.iter().find(|port| port["name"] == name).map(|port| port["containerPort"].to_string());
     let mut found = Vec::new();
     for probe in PROBES {
-        let name = deployment.text(&format!("{CONTAINER}/{probe}/httpGet/port"));
+        let name = workload.text(&format!("{CONTAINER}/{probe}/httpGet/port"));
         if name != "http" {
             found.push(format!("{probe} does not ask the port http"));
         }
@@ -146,13 +145,13 @@ fn probes(deployment: &Object) -> Vec<String> {
     found
 }
 
-fn resources(deployment: &Object) -> Vec<String> {
+fn resources(workload: &Object) -> Vec<String> {
     let pointers = ["requests/cpu", "requests/memory", "limits/cpu", "limits/memory"];
     let missing =
-        pointers.iter().filter(|pointer| deployment.text(&format!("{CONTAINER}/resources/{pointer}")).is_empty());
+        pointers.iter().filter(|pointer| workload.text(&format!("{CONTAINER}/resources/{pointer}")).is_empty());
     let mut found: Vec<String> = missing.map(|pointer| format!("it has no resources for {pointer}")).collect();
-    let grace = deployment.at(&format!("{POD}/terminationGracePeriodSeconds")).as_u64();
-    let before = deployment.at(&format!("{CONTAINER}/lifecycle/preStop/sleep/seconds")).as_u64();
+    let grace = workload.at(&format!("{POD}/terminationGracePeriodSeconds")).as_u64();
+    let before = workload.at(&format!("{CONTAINER}/lifecycle/preStop/sleep/seconds")).as_u64();
     if before.is_none_or(|before| before == 0) {
         found.push("it has no preStop sleep: its address is still known when it goes".to_owned());
     }
@@ -163,25 +162,25 @@ fn resources(deployment: &Object) -> Vec<String> {
     found
 }
 
-fn image(deployment: &Object) -> Option<String> {
-    let name = deployment.name();
+fn image(workload: &Object) -> Option<String> {
+    let name = workload.name();
     let function = if name == ApiService::NAME { "queue-manager" } else { name };
     let expected = format!("streamforge/{function}:{}", env!("CARGO_PKG_VERSION"));
-    let image = deployment.text(&format!("{CONTAINER}/image"));
+    let image = workload.text(&format!("{CONTAINER}/image"));
     (image != expected).then(|| format!("its image is {image} and not {expected}"))
 }
 
 /// Variables that no function reads, and sources of variables that are not there.
-fn environment(tree: &Tree, deployment: &Object) -> Vec<String> {
-    let name = deployment.name();
+fn environment(tree: &Tree, workload: &Object) -> Vec<String> {
+    let name = workload.name();
     let is_read = |variable: &str| match name {
         ApiService::NAME => VARIABLES.iter().chain(ApiService::SETTINGS).any(|setting| setting.name == variable),
         _ => functions::reads_variable(name, variable),
     };
-    let own = deployment.list(&format!("{CONTAINER}/env")).iter().filter_map(|variable| variable["name"].as_str());
+    let own = workload.list(&format!("{CONTAINER}/env")).iter().filter_map(|variable| variable["name"].as_str());
     let mut variables: Vec<&str> = own.collect();
     let mut found = Vec::new();
-    for source in deployment.list(&format!("{CONTAINER}/envFrom")) {
+    for source in workload.list(&format!("{CONTAINER}/envFrom")) {
         match tree.of_kind("ConfigMap").find(|map| source["configMapRef"]["name"] == map.name()) {
             Some(map) => variables.extend(map.keys("/data")),
             None => found.push(format!("its ConfigMap {source} is not there")),
@@ -192,15 +191,15 @@ fn environment(tree: &Tree, deployment: &Object) -> Vec<String> {
     found
 }
 
-fn volumes(tree: &Tree, deployment: &Object) -> Vec<String> {
-    let volumes = deployment.list(&format!("{POD}/volumes"));
+fn volumes(tree: &Tree, workload: &Object) -> Vec<String> {
+    let volumes = workload.list(&format!("{POD}/volumes"));
     let is_claimed = |volume: &&Value| {
         tree.of_kind("PersistentVolumeClaim").any(|claim| volume["persistentVolumeClaim"]["claimName"] == claim.name())
     };
     let unclaimed = volumes.iter().filter(|volume| !is_claimed(volume));
     let mut found: Vec<String> =
         unclaimed.map(|volume| format!("its volume {} is no PersistentVolumeClaim of ours", volume["name"])).collect();
-    let mounts = deployment.list(&format!("{CONTAINER}/volumeMounts"));
+    let mounts = workload.list(&format!("{CONTAINER}/volumeMounts"));
     let unknown = mounts.iter().filter(|mount| !volumes.iter().any(|volume| volume["name"] == mount["name"]));
     found.extend(unknown.map(|mount| format!("it mounts {}, which is no volume", mount["name"])));
     found

@@ -1,6 +1,8 @@
 //! Each stage scales on the lag of its own consumer group, as far as its order of delivery lets it.
 
-use streamforge_local::manifest::{DeliveryOrder, Destination, KafkaTrigger, Manifests, ScaledObject, Trigger};
+use streamforge_local::manifest::{
+    DeliveryOrder, Destination, KafkaTrigger, Manifests, ScaledObject, Trigger, Workload,
+};
 
 use crate::{assert_finds, assert_sound, tree::Tree};
 
@@ -20,6 +22,7 @@ fn a_stage_that_scales_wrongly_is_found() {
             ("scaledobjects/arango-connector.yaml", "topic: market-data", "topic: workflows", "its Broker's topic"),
             ("scaledobjects/arango-connector.yaml", "    name: arango-connector", "    name: connector", "target"),
             ("scaledobjects/arango-connector.yaml", "    name: arango-connector", "    name: dummy-service", "target"),
+            ("scaledobjects/arango-connector.yaml", "    kind: Rollout", "    kind: Deployment", "target"),
             ("scaledobjects/arango-connector.yaml", "minReplicaCount: 0", "minReplicaCount: 1", "zero"),
             ("scaledobjects/arango-connector.yaml", "pollingInterval: 2", "pollingInterval: 30", "pollingInterval"),
             (
@@ -83,10 +86,14 @@ fn bounds(scaled: &ScaledObject, manifests: &Manifests) -> Vec<String> {
     if scaled.min_replica_count > 0 {
         found.push("minReplicaCount must be zero: an idle stage costs nothing".to_owned());
     }
-    match manifests.deployments.iter().find(|deployment| deployment.name == scaled.target.name) {
+    let is_target = |workload: &&Workload| workload.kind == scaled.target.kind && workload.name == scaled.target.name;
+    match manifests.workloads.iter().find(is_target) {
         None => found.push(format!("its target {} is not there", scaled.target.name)),
-        Some(deployment) if deployment.replicas.is_some() => {
-            found.push(format!("Deployment {} has replicas, which would undo scaling at every sync", deployment.name));
+        Some(workload) if workload.replicas.is_some() => {
+            found.push(format!(
+                "{} {} has replicas, which would undo scaling at every sync",
+                workload.kind, workload.name
+            ));
         }
         Some(_) => {}
     }
@@ -129,8 +136,8 @@ fn lag_problems(scaled: &ScaledObject, lag: &KafkaTrigger, manifests: &Manifests
 fn feeds(trigger: &Trigger, scaled: &ScaledObject, manifests: &Manifests) -> bool {
     let Destination::Service { name, .. } = &trigger.subscriber else { return false };
     let service = manifests.services.iter().find(|service| service.name == *name);
-    let deployment = service.and_then(|service| manifests.deployment_behind(service));
-    deployment.is_some_and(|deployment| deployment.name == scaled.target.name)
+    let workload = service.and_then(|service| manifests.workload_behind(service));
+    workload.is_some_and(|workload| workload.name == scaled.target.name)
 }
 
 fn order(is_ordered: bool) -> &'static str {

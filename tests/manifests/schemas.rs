@@ -13,13 +13,15 @@ use crate::{
 };
 
 /// Kinds, and where their definitions are.
-const DEFINITIONS: [(&str, &str); 6] = [
+const DEFINITIONS: [(&str, &str); 8] = [
     ("Broker", "knative-eventing/broker.yaml"),
     ("Trigger", "knative-eventing/trigger.yaml"),
     ("KafkaSink", "knative-kafka/100-kafka-sink.yaml"),
     ("KafkaTopic", "strimzi/043-Crd-kafkatopic.yaml"),
     ("ScaledObject", "keda/keda.sh_scaledobjects.yaml"),
     ("ScaledJob", "keda/keda.sh_scaledjobs.yaml"),
+    ("Rollout", "argo-rollouts/rollout-crd.yaml"),
+    ("AnalysisTemplate", "argo-rollouts/analysis-template-crd.yaml"),
 ];
 
 /// Kinds of Kubernetes itself and of kustomize, which have no such definition.
@@ -55,6 +57,8 @@ fn a_resource_that_does_not_fit_is_found() {
             ("scaledobjects/gnn-trainer.yaml", "podFailurePolicy", "podFailurPolicy", "podFailurPolicy"),
             ("scaledobjects/gnn-trainer.yaml", "strategy: gradual", "strategy: default", "strategy"),
             ("scaledobjects/gnn-trainer.yaml", "allowIdleConsumers", "allowIdle", "allowIdle"),
+            ("knative/dummy-service.yaml", "setWeight", "setWait", "setWait"),
+            ("knative/analysis.yaml", "successCondition", "sucessCondition", "sucessCondition"),
             (
                 "scaledobjects/dummy-service.yaml",
                 "activationLagThreshold",

@@ -59,6 +59,11 @@ impl Tree {
         Ok(Self { files, manifests, objects })
     }
 
+    /// What keeps pods: Deployments and Rollouts.
+    pub(crate) fn workloads(&self) -> impl Iterator<Item = &Object> {
+        self.of_kind("Deployment").chain(self.of_kind("Rollout"))
+    }
+
     /// The objects of a kind.
     pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Object> {
         self.objects.iter().filter(move |object| object.text("/kind") == kind)

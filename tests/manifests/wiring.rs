@@ -1,4 +1,4 @@
-//! Brokers, topics, Services and Deployments name each other, and what they name is there.
+//! Brokers, topics, Services and workloads name each other, and what they name is there.
 
 use streamforge_events::Topic;
 use streamforge_function::VARIABLES;
@@ -29,7 +29,7 @@ fn a_name_without_an_object_is_found() {
                 "knative/dummy-service.yaml",
                 "  selector:\n    app.kubernetes.io/name: dummy-service",
                 "  selector:\n    app.kubernetes.io/name: dummy",
-                "selects no Deployment",
+                "selects no workload",
             ),
             ("triggers/arango-connector.yaml", "      name: arango-connector", "      name: connector", "Service"),
             ("triggers/dummy-service.yaml", "      name: dummy-service\n---", "      name: dummy\n---", "Broker"),
@@ -93,18 +93,17 @@ fn service_problem(manifests: &Manifests, name: &ObjectName) -> Option<String> {
     if !service.ports.iter().any(|port| port.port == 80) {
         return Some(format!("Service {name} does not listen on port 80"));
     }
-    let is_served = manifests.deployment_behind(service).is_some();
-    (!is_served).then(|| format!("Service {name} selects no Deployment's pods"))
+    let is_served = manifests.workload_behind(service).is_some();
+    (!is_served).then(|| format!("Service {name} selects no workload's pods"))
 }
 
 /// Ports of a Service that lead to no port of its pods.
 fn ports(tree: &Tree, service: &Object) -> Vec<String> {
-    let behind = tree.of_kind("Deployment").filter(|deployment| {
-        let labels = deployment.at("/spec/template/metadata/labels");
+    let behind = tree.workloads().filter(|workload| {
+        let labels = workload.at("/spec/template/metadata/labels");
         service.keys("/spec/selector").into_iter().all(|key| labels[key] == service.at("/spec/selector")[key])
     });
-    let open: Vec<_> =
-        behind.flat_map(|deployment| deployment.list("/spec/template/spec/containers/0/ports")).collect();
+    let open: Vec<_> = behind.flat_map(|workload| workload.list("/spec/template/spec/containers/0/ports")).collect();
     let is_open = |target: &serde_json::Value| {
         open.iter().any(|port| port["name"] == *target || port["containerPort"] == *target)
     };

@@ -20,7 +20,7 @@ fn a_function_has_one_name_everywhere() {
         ("crates", crates.map(|member| member.name.clone()).collect()),
         ("folders", folders.collect()),
         ("Services", manifests.services.iter().map(|item| &item.name.name).filter(served).cloned().collect()),
-        ("Deployments", manifests.deployments.iter().map(|item| &item.name.name).filter(served).cloned().collect()),
+        ("workloads", manifests.workloads.iter().map(|item| &item.name.name).filter(served).cloned().collect()),
         ("ScaledObjects", manifests.scaled_objects.iter().map(|item| item.name.name.clone()).collect()),
         ("Triggers", {
             let triggers: BTreeSet<&str> = manifests.triggers.iter().map(|item| item.name.name.as_str()).collect();

@@ -20,7 +20,7 @@ pub use scaling::{
     SelectPolicy,
 };
 pub use source::{FOLDERS, Problem};
-pub use workload::{Container, Deployment, KafkaTopic, LivenessProbe, Service, ServicePort};
+pub use workload::{Container, KafkaTopic, LivenessProbe, Service, ServicePort, Workload};
 
 /// Namespace and name of a Kubernetes object, printed as `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,14 +56,14 @@ pub struct Manifests {
     pub sinks: Vec<KafkaSink>,
     /// Partitions and retention of topics.
     pub topics: Vec<KafkaTopic>,
-    /// How far Deployments scale on lag.
+    /// How far workloads scale on lag.
     pub scaled_objects: Vec<ScaledObject>,
     /// Long-running jobs started on lag.
     pub scaled_jobs: Vec<ScaledJob>,
     /// Addresses of functions.
     pub services: Vec<Service>,
     /// The functions' processes.
-    pub deployments: Vec<Deployment>,
+    pub workloads: Vec<Workload>,
 }
 
 impl Manifests {
@@ -98,13 +98,13 @@ impl Manifests {
         names
     }
 
-    /// The Deployment whose pods a Service selects.
+    /// The workload whose pods a Service selects.
     #[must_use]
-    pub fn deployment_behind(&self, service: &Service) -> Option<&Deployment> {
-        self.deployments.iter().find(|deployment| {
-            deployment.name.namespace == service.name.namespace
+    pub fn workload_behind(&self, service: &Service) -> Option<&Workload> {
+        self.workloads.iter().find(|workload| {
+            workload.name.namespace == service.name.namespace
                 && !service.selector.is_empty()
-                && (service.selector.iter()).all(|(label, value)| deployment.labels.get(label) == Some(value))
+                && (service.selector.iter()).all(|(label, value)| workload.labels.get(label) == Some(value))
         })
     }
 }

@@ -116,9 +116,9 @@ impl Manifests {
             "KafkaSink" => insert(&mut self.sinks, eventing::sink(name, root)?, |s| &s.name),
             "KafkaTopic" => insert(&mut self.topics, workload::topic(name, root)?, |t| &t.name),
             "Service" => insert(&mut self.services, workload::service(name, root)?, |s| &s.name),
-            "Deployment" => {
-                let deployment = workload::deployment(name, root)?;
-                insert(&mut self.deployments, deployment, |d| &d.name)
+            "Deployment" | "Rollout" => {
+                let workload = workload::workload(kind, name, root)?;
+                insert(&mut self.workloads, workload, |w| &w.name)
             }
             "ScaledObject" => {
                 let scaled = scaling::scaled_object(name, root)?;
@@ -152,6 +152,7 @@ fn identify(root: &Node) -> Result<Option<(&'static str, ObjectName)>, FieldErro
         ("kafka.strimzi.io", "KafkaTopic") => "KafkaTopic",
         ("", "Service") => "Service",
         ("apps", "Deployment") => "Deployment",
+        ("argoproj.io", "Rollout") => "Rollout",
         ("keda.sh", "ScaledObject") => "ScaledObject",
         ("keda.sh", "ScaledJob") => "ScaledJob",
         _ => return Ok(None),

@@ -156,7 +156,7 @@ fn workloads_and_scalers_are_read() {
     assert_eq!((config.partitions, config.retention_ms, config.retention_bytes), (12, Some(3_600_000), None));
     assert_eq!((odd.topic.as_str(), odd.partitions, odd.retention_bytes), ("odd", 1, Some(1024)));
     assert_eq!(manifests.services.len(), 1, "Knative Serving's kind of the same name is passed over");
-    let deployment = manifests.deployment_behind(&manifests.services[0]).unwrap();
+    let deployment = manifests.workload_behind(&manifests.services[0]).unwrap();
     assert_eq!(deployment.replicas, None);
     assert_eq!(deployment.containers[0].args, ["function", "normalize"]);
     let env = [("A".to_owned(), Some("1".to_owned())), ("B".to_owned(), None)];

@@ -1,4 +1,4 @@
-//! Kinds around a function: `KafkaTopic`, Service and Deployment.
+//! Kinds around a function: `KafkaTopic`, Service, Deployment and Rollout.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -61,9 +61,14 @@ pub struct ServicePort {
     pub target_port: Option<String>,
 }
 
-/// An apps/v1 Deployment.
+/// What keeps pods of a function: a Deployment, or a Rollout, which brings new versions of it step by step.
+///
+/// # Source
+/// <https://argo-rollouts.readthedocs.io/en/stable/features/specification/>
 #[derive(Debug, Clone)]
-pub struct Deployment {
+pub struct Workload {
+    /// `Deployment` or `Rollout`.
+    pub kind: &'static str,
     /// Namespace and name.
     pub name: ObjectName,
     /// `spec.replicas`; absent where a scaler decides.
@@ -145,10 +150,11 @@ pub(super) fn service(name: ObjectName, root: &Node) -> Result<Service, FieldErr
     Ok(Service { name, selector: spec.field("selector")?.text_map()?, ports })
 }
 
-pub(super) fn deployment(name: ObjectName, root: &Node) -> Result<Deployment, FieldError> {
+pub(super) fn workload(kind: &'static str, name: ObjectName, root: &Node) -> Result<Workload, FieldError> {
     let spec = root.field("spec")?;
     let template = spec.field("template")?;
-    Ok(Deployment {
+    Ok(Workload {
+        kind,
         name,
         replicas: spec.field("replicas")?.integer()?,
         labels: template.at(&["metadata", "labels"])?.text_map()?,

@@ -6,7 +6,7 @@ use queue_manager::ApiService;
 use streamforge_function::Function as _;
 
 use crate::{
-    manifest::{Container, Deployment, LivenessProbe, Manifests, ObjectName, ScaledJob, Service},
+    manifest::{Container, LivenessProbe, Manifests, ObjectName, ScaledJob, ScaledObject, Service, Workload},
     scaler::{JobRules, Rules},
 };
 
@@ -48,7 +48,7 @@ pub(super) struct WiredJob {
 pub(super) enum Scale {
     /// As many as the lag asks for.
     OnLag { rules: Rules, polling_interval: Duration },
-    /// Always the same number: a Deployment that no `ScaledObject` targets.
+    /// Always the same number: a workload that no `ScaledObject` targets.
     Fixed(u32),
 }
 
@@ -56,30 +56,30 @@ pub(super) enum Scale {
 pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>, Vec<String>) {
     let mut functions = Vec::new();
     let mut warnings = Vec::new();
-    for deployment in &manifests.deployments {
-        if deployment.name.name == ApiService::NAME {
+    for workload in &manifests.workloads {
+        if workload.name.name == ApiService::NAME {
             // The platform serves the API itself.
             continue;
         }
-        let Some(name) = function_name(deployment, known) else {
-            warnings.push(format!("Deployment {} is no function of this binary; it is not started", deployment.name));
+        let Some(name) = function_name(workload, known) else {
+            warnings
+                .push(format!("{} {} is no function of this binary; it is not started", workload.kind, workload.name));
             continue;
         };
-        let Some(service) = service_of(manifests, deployment) else {
-            warnings.push(format!("no Service selects Deployment {}; it is not started", deployment.name));
+        let Some(service) = service_of(manifests, workload) else {
+            warnings.push(format!("no Service selects {} {}; it is not started", workload.kind, workload.name));
             continue;
         };
         functions.push(WiredFunction {
             name: name.to_owned(),
             service: service.name.clone(),
-            environment: deployment.containers.first().map(literal_environment).unwrap_or_default(),
-            liveness: deployment.containers.first().and_then(|container| container.liveness.clone()),
-            scale: scale(manifests, deployment),
+            environment: workload.containers.first().map(literal_environment).unwrap_or_default(),
+            liveness: workload.containers.first().and_then(|container| container.liveness.clone()),
+            scale: scale(manifests, workload),
         });
     }
     for scaled in &manifests.scaled_objects {
-        let has_target = scaled.target.kind == "Deployment"
-            && manifests.deployments.iter().any(|deployment| deployment.name == scaled.target.name);
+        let has_target = manifests.workloads.iter().any(|workload| is_target(scaled, workload));
         if !has_target {
             let (kind, target) = (&scaled.target.kind, &scaled.target.name);
             warnings.push(format!("ScaledObject {}: {kind} {target} is not run here", scaled.name));
@@ -112,30 +112,30 @@ fn program_of(image: &str) -> &str {
     name.split(['@', ':']).next().unwrap_or(name)
 }
 
-fn scale(manifests: &Manifests, deployment: &Deployment) -> Scale {
-    let scaled = manifests
-        .scaled_objects
-        .iter()
-        .find(|scaled| scaled.target.kind == "Deployment" && scaled.target.name == deployment.name);
-    match scaled {
+fn is_target(scaled: &ScaledObject, workload: &Workload) -> bool {
+    scaled.target.kind == workload.kind && scaled.target.name == workload.name
+}
+
+fn scale(manifests: &Manifests, workload: &Workload) -> Scale {
+    match manifests.scaled_objects.iter().find(|scaled| is_target(scaled, workload)) {
         Some(scaled) => Scale::OnLag { rules: Rules::from(scaled), polling_interval: scaled.polling_interval },
-        None => Scale::Fixed(deployment.replicas.unwrap_or(1)),
+        None => Scale::Fixed(workload.replicas.unwrap_or(1)),
     }
 }
 
-fn service_of<'a>(manifests: &'a Manifests, deployment: &Deployment) -> Option<&'a Service> {
+fn service_of<'a>(manifests: &'a Manifests, workload: &Workload) -> Option<&'a Service> {
     manifests
         .services
         .iter()
-        .find(|service| manifests.deployment_behind(service).is_some_and(|selected| selected.name == deployment.name))
+        .find(|service| manifests.workload_behind(service).is_some_and(|selected| selected.name == workload.name))
 }
 
-/// Tells which function a Deployment runs: by `function NAME` in its arguments, else by a container's name, else by
+/// Tells which function a workload runs: by `function NAME` in its arguments, else by a container's name, else by
 /// its own.
-fn function_name<'a>(deployment: &Deployment, known: &[&'a str]) -> Option<&'a str> {
-    let argued = deployment.containers.iter().filter_map(argued_name);
-    let named = deployment.containers.iter().map(|container| container.name.as_str());
-    let mut candidates = argued.chain(named).chain([deployment.name.name.as_str()]);
+fn function_name<'a>(workload: &Workload, known: &[&'a str]) -> Option<&'a str> {
+    let argued = workload.containers.iter().filter_map(argued_name);
+    let named = workload.containers.iter().map(|container| container.name.as_str());
+    let mut candidates = argued.chain(named).chain([workload.name.name.as_str()]);
     candidates.find_map(|candidate| known.iter().copied().find(|name| *name == candidate))
 }
 
@@ -209,6 +209,18 @@ spec:
         assert_eq!(function.liveness, Some(liveness));
         let Scale::OnLag { rules, polling_interval } = &function.scale else { panic!("{function:?}") };
         assert_eq!((rules.max, rules.triggers[0].lag_threshold, polling_interval.as_secs()), (4, 5, 2));
+    }
+
+    #[test]
+    fn a_rollout_is_scaled_by_the_object_that_names_its_kind() {
+        let rollout = FUNCTION.replace("apps/v1", "argoproj.io/v1alpha1").replace("kind: Deployment", "kind: Rollout");
+        let named = SCALED.replace("{name: loader}\n  polling", "{kind: Rollout, name: loader}\n  polling");
+        let (functions, warnings) = wired(&[&rollout, &named], &["loader"]);
+        assert_eq!(warnings, Vec::<String>::new());
+        assert!(matches!(functions[0].scale, Scale::OnLag { .. }), "{functions:?}");
+        let (functions, warnings) = wired(&[&rollout, SCALED], &["loader"]);
+        assert_eq!(functions[0].scale, Scale::Fixed(1));
+        assert_eq!(warnings, ["ScaledObject streamforge/loader: Deployment streamforge/loader is not run here"]);
     }
 
     #[test]
