@@ -1,5 +1,7 @@
 //! What a dummy is told to do, and what follows from it at each step.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 
 /// What a dummy does with a start command; nothing given means "start and finish".
@@ -17,6 +19,9 @@ pub struct Behaviour {
     pub exit_after: Option<u32>,
     /// Ends the process when a ping arrives.
     pub exit_on_ping: bool,
+    /// Answers one event of so many with "unavailable", as a bad version would, so that it comes again; a process counts
+    /// all its events, so only the environment can say this.
+    pub refuse_every: Option<NonZeroU64>,
     /// Reports nothing at all.
     pub noop: bool,
     /// Logs each step at info.

@@ -3,7 +3,10 @@
 mod behaviour;
 mod metrics;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use prometheus_client::registry::Registry;
 use streamforge_events::{ControlCommand, Event, EventType, Report, ReportStatus, data};
@@ -17,6 +20,7 @@ pub struct Dummy {
     behaviour: Behaviour,
     metrics: Metrics,
     exit: Exit,
+    asked: AtomicU64,
 }
 
 type Exit = Box<dyn Fn() + Send + Sync>;
@@ -48,7 +52,17 @@ impl Dummy {
     /// The same with another end, for tests.
     #[must_use]
     pub fn with_exit(behaviour: Behaviour, exit: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { behaviour, metrics: Metrics::default(), exit: Box::new(exit) }
+        Self { behaviour, metrics: Metrics::default(), exit: Box::new(exit), asked: AtomicU64::new(0) }
+    }
+
+    /// Fails as often as it was built to.
+    fn refuse_some(&self) -> Result<(), Error> {
+        let Some(every) = self.behaviour.refuse_every else { return Ok(()) };
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        if asked.is_multiple_of(every.get()) {
+            return Err(Error::Unavailable(format!("told to refuse one event of {every}")));
+        }
+        Ok(())
     }
 
     /// Behaviour for one command.
@@ -134,6 +148,7 @@ impl Function for Dummy {
 
     async fn handle(&self, event: Event, context: &Context) -> Result<Vec<Event>, Error> {
         let command: ControlCommand = data(&event)?;
+        self.refuse_some()?;
         match streamforge_events::event_type(&event)? {
             EventType::ControlPing => {
                 self.metrics.event("ping");

@@ -65,6 +65,18 @@ async fn a_command_delivered_twice_is_reported_with_the_same_ids() {
 }
 
 #[tokio::test]
+async fn a_bad_version_refuses_as_often_as_it_was_built_to() {
+    let ingress = TestIngress::start().await;
+    let behaviour = serde_json::from_value(json!({"refuse_every": 3})).unwrap();
+    let router = router(Dummy::new(behaviour), ingress.context(Dummy::NAME, NOW));
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(post_event(&router, &command("start", "dummy", &json!({"noop": true}))).await.status);
+    }
+    assert_eq!(statuses, [204, 204, 503, 204, 204, 503]);
+}
+
+#[tokio::test]
 async fn a_stop_interrupts_the_load() {
     let ingress = TestIngress::start().await;
     let router = router(Dummy::new(Behaviour::default()), ingress.context(Dummy::NAME, NOW));

@@ -1,6 +1,6 @@
 //! `streamforge dummy`: the diagnostic function with a behaviour chosen on the command line.
 
-use std::{os::unix::process::CommandExt as _, process};
+use std::{num::NonZeroU64, os::unix::process::CommandExt as _, process};
 
 use dummy_service::{Behaviour, Loading};
 
@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// End the process when a ping arrives.
     #[arg(long)]
     exit_on_ping: bool,
+    /// Answer one event in N with 503, as a bad version would.
+    #[arg(long, value_name = "N")]
+    refuse_every: Option<NonZeroU64>,
     /// Report nothing at all.
     #[arg(long)]
     noop: bool,
@@ -46,6 +49,7 @@ impl Arguments {
             fail_after: self.fail_after,
             exit_after: self.exit_after,
             exit_on_ping: self.exit_on_ping,
+            refuse_every: self.refuse_every,
             noop: self.noop,
             debug: self.debug,
         }
