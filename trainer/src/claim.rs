@@ -2,8 +2,8 @@
 
 use streamforge_bus::{Bus, Error as BusError, Record};
 use streamforge_events::{Command, ControlCommand, Event, Millis, data};
-use streamforge_function::wire;
-use streamforge_store::{Fence, LeaseOutcome, LeaseStore};
+use streamforge_function::{Holder, lease_key, wire};
+use streamforge_store::{Fence, LeaseOutcome, Store};
 
 use crate::job::JobError;
 
@@ -16,6 +16,9 @@ pub(crate) const GROUP: &str = "gnn-trainer";
 /// # Units
 /// Milliseconds.
 pub(crate) const LEASE: Millis = 10_000;
+
+/// Statuses of a workflow that nobody waits for any more.
+const ENDED: [&str; 3] = ["finished", "stopped", "error"];
 
 /// A training that is ours.
 #[derive(Debug)]
@@ -36,8 +39,8 @@ pub(crate) struct Claim {
 /// [`JobError`] if log or store fail; nothing is lost then.
 pub(crate) async fn claim(
     bus: &dyn Bus,
-    store: &dyn LeaseStore,
-    holder: &str,
+    store: &dyn Store,
+    process: &str,
     clock: &dyn Fn() -> Millis,
 ) -> Result<Option<Claim>, JobError> {
     let committed = bus.committed(GROUP, TOPIC).await?;
@@ -57,7 +60,7 @@ pub(crate) async fn claim(
             };
             let Some(record) = record else { break };
             let claim = match training(&record.record) {
-                Ok(Some((event, command))) => take(store, event, command, holder, clock()).await?,
+                Ok(Some((event, command))) => take(store, event, command, process, clock).await?,
                 Ok(None) => None,
                 Err(reason) => {
                     tracing::warn!(partition, offset = next, reason, "a record of the trainer's topic is passed over");
@@ -83,21 +86,43 @@ fn training(record: &Record) -> Result<Option<(Event, ControlCommand)>, String> 
     Ok((command.command == Command::Start).then_some((event, command)))
 }
 
-/// Takes the lease of a task; none if it is another trainer's or done.
+/// Takes the lease of a task; none if it is another trainer's, done, or of a workflow that has ended meanwhile.
+///
+/// A later attempt takes it from an earlier one: whoever gave the task out again has given the earlier one up.
 async fn take(
-    store: &dyn LeaseStore,
+    store: &dyn Store,
     event: Event,
     command: ControlCommand,
-    holder: &str,
-    now: Millis,
+    process: &str,
+    clock: &dyn Fn() -> Millis,
 ) -> Result<Option<Claim>, JobError> {
-    let key = format!("train/{}/{}", command.queue_id, command.task.as_deref().unwrap_or_default());
-    match store.acquire(&key, holder, now, now + LEASE).await? {
-        LeaseOutcome::Acquired(fence) => Ok(Some(Claim { event, command, key, fence })),
-        LeaseOutcome::Held { holder, .. } => {
-            tracing::info!(key, holder, "the task is another trainer's");
-            Ok(None)
-        }
-        LeaseOutcome::Done => Ok(None),
+    let key = lease_key(&command.queue_id, command.task.as_deref().unwrap_or_default());
+    let workflow = store.get(&command.queue_id).await?;
+    if workflow.is_some_and(|workflow| ENDED.contains(&workflow.document.status.as_str())) {
+        tracing::info!(key, "the workflow has ended");
+        return Ok(None);
     }
+    let own = Holder { process: process.to_owned(), attempt: command.attempt.unwrap_or_default() };
+    loop {
+        let now = clock();
+        match store.acquire(&key, &own.to_string(), now, now + LEASE).await? {
+            LeaseOutcome::Acquired(fence) => return Ok(Some(Claim { event, command, key, fence })),
+            LeaseOutcome::Held { holder, .. } if is_earlier(&holder, own.attempt) => {
+                tracing::info!(key, holder, "the task is taken from an earlier attempt");
+                let lease = store.lease(&key).await?.filter(|lease| lease.holder == holder);
+                if let Some(lease) = lease {
+                    store.release(&key, lease.fence).await?;
+                }
+            }
+            LeaseOutcome::Held { holder, .. } => {
+                tracing::info!(key, holder, "the task is another trainer's");
+                return Ok(None);
+            }
+            LeaseOutcome::Done => return Ok(None),
+        }
+    }
+}
+
+fn is_earlier(holder: &str, attempt: u32) -> bool {
+    holder.parse::<Holder>().is_ok_and(|holder| holder.attempt < attempt)
 }

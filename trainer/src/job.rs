@@ -19,7 +19,11 @@ use streamforge_function::{BuildError, Config, ConfigError, Context, job};
 use streamforge_store::{
     Class, Error as StoreError, GraphDocument, ModelRegistry, ObjectStore, Store, Versioned, open_objects,
 };
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
     accelerator,
@@ -34,6 +38,9 @@ pub const NAME: &str = "gnn-trainer";
 
 /// Predictions of one write.
 const PREDICTIONS: usize = 5_000;
+
+/// How long a training that is left may take for its step.
+const LEAVING: Duration = Duration::from_secs(20);
 
 /// Why the job ended without an end of its task.
 #[derive(Debug, thiserror::Error)]
@@ -91,25 +98,30 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the trainer ended early");
-            ExitCode::from(if matches!(error, JobError::Config(_)) { 64 } else { 1 })
+            ExitCode::from(if matches!(error, JobError::Config(_) | JobError::Build(BuildError::Config(_))) {
+                64
+            } else {
+                1
+            })
         }
     }
 }
 
 async fn run(config: Config) -> Result<(), JobError> {
+    let announcer = job::Announcer::start(&config).await?;
     let bus = streamforge_bus::open(job::bus_url(&config)?)?;
     let store = streamforge_store::open(config.store_url()?).await?;
     let objects = open_objects(config.objects_url()?).await?;
     let stop = job::stop_requested(&config)?;
     let context = Context::new(NAME, config)?;
-    let holder = format!("{NAME}-{}", std::process::id());
+    let process = job::process_name(context.config(), NAME);
     let stops = Stops::from_now_on(bus.as_ref()).await?;
     let now = context.clone();
-    let Some(claim) = claim(bus.as_ref(), store.as_ref(), &holder, &move || now.now()).await? else {
+    let Some(claim) = claim(bus.as_ref(), store.as_ref(), &process, &move || now.now()).await? else {
         tracing::info!("there is no training to take");
         return Ok(());
     };
-    job::announce_claim(context.config(), claim.command.task.as_deref().unwrap_or_default())?;
+    announcer.claimed(claim.command.task.as_deref().unwrap_or_default())?;
     let trainer = Trainer { bus, store, objects, context, claim };
     trainer.work(stops, stop).await
 }
@@ -128,15 +140,19 @@ impl Trainer {
         let parameters = self.claim.command.parameters.clone();
         self.report(ReportStatus::Started, |report| report.extra = Some(json!({"parameters": parameters}))).await?;
         let left = Arc::new(AtomicBool::new(false));
+        let (computing, over) = oneshot::channel();
         let end = tokio::select! {
-            end = self.train(Arc::clone(&left)) => end,
+            end = self.train(Arc::clone(&left), computing) => end,
             () = stop => End::Interrupted,
             () = self.keep_lease() => End::Left,
             () = stops.of(self.bus.as_ref(), &self.claim.command.queue_id) => End::Left,
         };
         // The training looks at this before each step, so that it never outlives the reason to train.
         left.store(true, Ordering::Relaxed);
-        self.end(end).await
+        let outcome = self.end(end).await;
+        // A process that ends under libtorch's feet crashes; a training that hangs is not waited for.
+        timeout(LEAVING, over).await.ok();
+        outcome
     }
 
     async fn end(&self, end: End) -> Result<(), JobError> {
@@ -178,14 +194,15 @@ impl Trainer {
     }
 
     /// Reads, trains and publishes.
-    async fn train(&self, left: Arc<AtomicBool>) -> End {
-        match self.try_train(left).await {
+    async fn train(&self, left: Arc<AtomicBool>, computing: oneshot::Sender<()>) -> End {
+        match self.try_train(left, computing).await {
             Ok(card) => End::Trained(Box::new(card)),
             Err(end) => end,
         }
     }
 
-    async fn try_train(&self, left: Arc<AtomicBool>) -> Result<Card, End> {
+    /// `computing` is dropped when nothing is computed any more.
+    async fn try_train(&self, left: Arc<AtomicBool>, computing: oneshot::Sender<()>) -> Result<Card, End> {
         let plan = Plan::parse(&self.claim.command).map_err(End::Refused)?;
         let registry = ModelRegistry::new(Arc::clone(&self.objects));
         if registry.manifest(&plan.model, &plan.version).await?.is_some() {
@@ -207,6 +224,7 @@ impl Trainer {
         let created = self.context.now();
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let training = tokio::task::spawn_blocking(move || {
+            let _computing = computing;
             // Each fit has a thread of its own; more within one gain nothing at this size.
             tch::set_num_threads(1);
             tracing::info!(device = ?accelerator::device(), threads, "training");

@@ -8,7 +8,9 @@ use streamforge_bus::{Bus, Record, TopicConfig};
 use streamforge_dataset::Card;
 use streamforge_events::{Interval, Kline, SeriesId, SeriesKind, data};
 use streamforge_function::test_util::TestIngress;
-use streamforge_store::{Model, ModelRegistry, ObjectStore, PredictionQuery, Store, Versioned, open_objects};
+use streamforge_store::{
+    LeaseOutcome, Model, ModelRegistry, ObjectStore, PredictionQuery, Store, Versioned, WorkflowDocument, open_objects,
+};
 use tokio::process::{Child, Command};
 
 const HOUR: i64 = 3_600_000;
@@ -210,7 +212,8 @@ async fn of_two_trainers_of_one_task_one_trains() {
     world.command(2, &json!({})).await;
     let (mut one, mut other) = (world.start(), world.start());
     let (one, other) = tokio::join!(one.wait(), other.wait());
-    assert!(one.unwrap().success() && other.unwrap().success());
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(one.success() && other.success(), "{one}, {other}: {}", std::fs::read_to_string(world.log()).unwrap());
     assert_eq!(world.reports("finished").len(), 1);
     let registry = ModelRegistry::new(Arc::clone(&world.objects));
     assert_eq!(registry.versions(&"walks".parse().unwrap()).await.unwrap().len(), 1);
@@ -241,4 +244,61 @@ async fn what_cannot_be_trained_ends_with_words_and_leaves_nothing() {
         assert!(world.store.read_predictions(&PredictionQuery::default(), None, 1).await.unwrap().is_empty());
     });
     futures::future::join_all(rounds).await;
+}
+
+#[tokio::test]
+async fn a_later_attempt_takes_the_task_from_an_earlier_one_and_from_no_other() {
+    let world = World::new().await;
+    let key = "train/wf-multi-gnn_train-20250101-a1b2c3/gnn-trainer-gnn_train-multi-0000";
+    let far = 4_000_000_000_000;
+    let taken = world.store.acquire(key, "stuck-pod#2", 0, far).await.unwrap();
+    let LeaseOutcome::Acquired(stuck) = taken else { panic!("{taken:?}") };
+    for attempt in [1, 2] {
+        world.command(attempt, &json!({})).await;
+        world.run().await;
+        assert!(world.reports("started").is_empty(), "attempt {attempt}");
+    }
+    world.command(3, &json!({})).await;
+    world.run().await;
+    assert_eq!(world.reports("finished").len(), 1);
+    assert!(!world.store.renew(key, stuck, 1, far).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_trainer_that_is_fenced_leaves_and_publishes_nothing() {
+    let rounds = (1..5_usize).map(|epochs| async move {
+        let world = World::new().await;
+        let key = "train/wf-multi-gnn_train-20250101-a1b2c3/gnn-trainer-gnn_train-multi-0000";
+        world.command(1, &json!({"epochs": 10_000, "patience": 10_000})).await;
+        let mut trainer = world.start();
+        while world.reports("loading").len() < 10 * epochs {
+            assert!(trainer.try_wait().unwrap().is_none(), "the trainer ended before it was fenced");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let lease = world.store.lease(key).await.unwrap().unwrap();
+        assert!(lease.holder.ends_with("#1"), "{lease:?}");
+        assert!(world.store.release(key, lease.fence).await.unwrap());
+        let ended = trainer.wait().await.unwrap();
+        assert!(ended.success(), "{ended}");
+        assert!(world.reports("finished").is_empty() && world.reports("error").is_empty());
+        assert!(world.objects.list("models/").await.unwrap().is_empty());
+    });
+    futures::future::join_all(rounds).await;
+}
+
+#[tokio::test]
+async fn nobody_trains_for_a_workflow_that_has_ended() {
+    let world = World::new().await;
+    let document = WorkflowDocument {
+        id: "wf-multi-gnn_train-20250101-a1b2c3".parse().unwrap(),
+        status: "stopped".to_owned(),
+        created_at: 0,
+        next_deadline: None,
+        json: json!({}),
+    };
+    world.store.create(&document).await.unwrap();
+    world.command(1, &json!({})).await;
+    world.run().await;
+    assert!(world.reports("started").is_empty());
+    assert_eq!(world.bus.lag("gnn-trainer", "gnn-trainer").await.unwrap().iter().sum::<u64>(), 0);
 }

@@ -45,6 +45,17 @@ pub enum LeaseOutcome {
     Done,
 }
 
+/// Whose a piece of work is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who has it.
+    pub holder: String,
+    /// Which acquisition that is; with it, others can give the lease back in the holder's place.
+    pub fence: Fence,
+    /// When it ends unless it is renewed; it is the holder's until somebody else takes it.
+    pub until: Millis,
+}
+
 /// Leases under keys of 1 to 254 bytes without control characters.
 ///
 /// Times come from the callers, whose clocks should agree to within a part of a lease's length. When the clock was set
@@ -68,6 +79,8 @@ pub trait LeaseStore: Send + Sync {
 
     /// Gives the lease back before it ends; false if it was not the caller's any more.
     ///
+    /// Whoever knows the fence can do it in the place of a holder that is stuck, who then can do nothing under it.
+    ///
     /// # Errors
     /// A failure of the store.
     async fn release(&self, key: &str, fence: Fence) -> Result<bool, Error>;
@@ -79,6 +92,12 @@ pub trait LeaseStore: Send + Sync {
     /// # Errors
     /// A failure of the store.
     async fn complete(&self, key: &str, fence: Fence) -> Result<bool, Error>;
+
+    /// Whose the work is, also after the end of the lease; none if it was given back, is done or was never taken.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn lease(&self, key: &str) -> Result<Option<Lease>, Error>;
 }
 
 /// Checks what a lease is to be.

@@ -28,7 +28,7 @@ pub use arangodb::{ARANGO_VARIABLES, ArangoAccess, ArangoOptions, ArangoPassword
 pub use error::{Cause, Class, Error};
 pub use folder::FolderObjects;
 pub use graph::{Edge, GraphDocument, GraphStore, GraphSummary, Hop, Node};
-pub use lease::{Fence, LeaseOutcome, LeaseStore};
+pub use lease::{Fence, Lease, LeaseOutcome, LeaseStore};
 pub use models::{FileSum, Model, ModelCard, ModelFile, ModelFiles, ModelManifest, ModelRegistry, Published};
 pub use object::{ObjectStore, ObjectSwap, check_object_key};
 pub use open::{Store, open, open_objects};

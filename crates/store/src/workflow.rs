@@ -1,5 +1,7 @@
 //! Workflow documents: created once, changed by compare-and-set, and the idempotency keys of their requests.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::Value;
 use streamforge_events::{Millis, QueueId};
@@ -139,6 +141,12 @@ pub trait WorkflowStore: Send + Sync {
     /// # Errors
     /// [`Error::Cursor`] if the cursor is not one of this store, or a failure of the store.
     async fn list(&self, query: &WorkflowQuery) -> Result<WorkflowPage, Error>;
+
+    /// How many documents there are of each status; one that no document has is left out.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, Error>;
 
     /// All documents whose deadline is at or before `now`, the most overdue first.
     ///

@@ -52,13 +52,16 @@ pub(super) enum Scale {
     Fixed(u32),
 }
 
+/// Looks after what Kubernetes runs; here the supervisor does.
+const HEALER: &str = "self-healer";
+
 /// Finds the functions among `known` that the manifests deploy, and says what is left out.
 pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>, Vec<String>) {
     let mut functions = Vec::new();
     let mut warnings = Vec::new();
     for workload in &manifests.workloads {
-        if workload.name.name == ApiService::NAME {
-            // The platform serves the API itself.
+        if workload.name.name == ApiService::NAME || workload.name.name == HEALER {
+            // The platform serves the API itself, and replaces runs of jobs itself.
             continue;
         }
         let Some(name) = function_name(workload, known) else {
@@ -267,6 +270,12 @@ spec:
         let job = job("tty: false");
         assert_eq!((job.program.as_str(), &*job.arguments), ("trainer", &["--fast".to_owned()][..]));
         assert_eq!((job.environment.len(), job.variables.len(), job.rules.max), (1, 2, 2));
+    }
+
+    #[test]
+    fn what_looks_after_kubernetes_is_passed_over() {
+        let healer = FUNCTION.replace("loader", HEALER);
+        assert_eq!(wired(&[&healer], &["loader"]), (vec![], vec![]));
     }
 
     #[test]

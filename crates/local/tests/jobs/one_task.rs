@@ -36,6 +36,7 @@ fn process() {
 async fn run() -> Result<i32, Box<dyn Error>> {
     let config = Config::from_environment(job::SETTINGS)?;
     job::log_to_stderr(&config);
+    let announcer = job::Announcer::start(&config).await?;
     let stop = job::stop_requested(&config)?;
     let bus = streamforge_bus::open(job::bus_url(&config)?)?;
     let store = streamforge_store::open(config.store_url()?).await?;
@@ -45,7 +46,7 @@ async fn run() -> Result<i32, Box<dyn Error>> {
     };
     let command: ControlCommand = data(&event)?;
     report(&context, &event, &command, ReportStatus::Started).await?;
-    job::announce_claim(context.config(), command.task.as_deref().unwrap_or_default())?;
+    announcer.claimed(command.task.as_deref().unwrap_or_default())?;
     if let Some(code) = command.parameters.get("exit_code").and_then(Value::as_u64) {
         return Ok(i32::try_from(code)?);
     }

@@ -40,6 +40,9 @@ pub(super) const WORKFLOWS: &str = "FOR w IN queue_state \
     FILTER w.created_at < @time OR (w.created_at == @time AND w.id < @id) \
     SORT w.created_at DESC, w.id DESC LIMIT @limit RETURN w";
 
+pub(super) const STATUSES: &str = "FOR w IN queue_state \
+    COLLECT status = w.status WITH COUNT INTO documents RETURN [status, documents]";
+
 /// `null` is less than every number.
 pub(super) const OVERDUE: &str = "FOR w IN queue_state \
     FILTER w.next_deadline != null AND w.next_deadline <= @now \
@@ -136,6 +139,7 @@ mod tests {
             super::TRADE_NUMBERS,
             SERIES,
             WORKFLOWS,
+            STATUSES,
             OVERDUE,
             GRAPHS,
             NODES,

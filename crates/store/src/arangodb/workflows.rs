@@ -1,5 +1,7 @@
 //! [`WorkflowStore`] on `ArangoDB`: one document a workflow, changed under the condition of its revision.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -73,6 +75,12 @@ impl WorkflowStore for ArangoStore {
         };
         let found: Vec<Record> = self.named(self.pages(aql::WORKFLOWS, limit + 1, variables).await)?;
         Ok(WorkflowPage::cut(found.into_iter().map(|record| stored(record).document).collect(), limit))
+    }
+
+    async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let rows = self.session.options.page_rows;
+        let counts: Vec<(String, u64)> = self.named(self.query(aql::STATUSES, json!({}), rows).await)?;
+        Ok(counts.into_iter().collect())
     }
 
     async fn overdue(&self, now: Millis) -> Result<Vec<StoredWorkflow>, Error> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{Backend, samples::START};
-use crate::{Error, Fence, LeaseOutcome, Store};
+use crate::{Error, Fence, Lease, LeaseOutcome, Store};
 
 const LENGTH: i64 = 30_000;
 
@@ -80,6 +80,28 @@ pub async fn released_lease_is_free(backend: &impl Backend) -> Result<(), Error>
     assert!(!store.complete("work", first).await?);
     let second = acquired(&*store, "second", START + 1).await?;
     assert!(second > first);
+    Ok(())
+}
+
+/// Others see whose the work is, before and after the end of the lease, and can give it back in the holder's place.
+pub async fn stuck_holder_is_fenced_by_others(backend: &impl Backend) -> Result<(), Error> {
+    let (store, other) = (backend.open().await?, backend.open().await?);
+    assert_eq!(other.lease("work").await?, None);
+    let fence = acquired(&*store, "stuck", START).await?;
+    let seen = Lease { holder: "stuck".to_owned(), fence, until: START + LENGTH };
+    assert_eq!(other.lease("work").await?, Some(seen.clone()));
+    assert!(store.renew("work", fence, START + 5, START + 5 + LENGTH).await?);
+    assert_eq!(other.lease("work").await?, Some(Lease { until: START + 5 + LENGTH, ..seen }));
+    assert_eq!(other.lease("other work").await?, None);
+
+    assert!(other.release("work", fence).await?);
+    assert_eq!(other.lease("work").await?, None);
+    assert!(!store.renew("work", fence, START + 6, START + 9 * LENGTH).await?);
+    assert!(!store.complete("work", fence).await?);
+    let second = acquired(&*store, "second", START + 6).await?;
+    assert!(!other.release("work", fence).await?);
+    assert!(store.complete("work", second).await?);
+    assert_eq!(other.lease("work").await?, None);
     Ok(())
 }
 

@@ -42,14 +42,15 @@ macro_rules! store_contract {
             loaded: ranges_are_merged, racing_marks_are_all_kept;
             workflows: created_once, lost_swap_shows_the_current_document, missing_document_cannot_be_swapped,
                 racing_writers_each_count_once, list_is_newest_first_and_paged, list_filters_by_status,
-                foreign_cursor_is_refused, overdue_documents_are_found, same_request_is_remembered;
+                foreign_cursor_is_refused, statuses_are_counted,
+                overdue_documents_are_found, same_request_is_remembered;
             graphs: graph_is_read_as_it_was_put, older_graph_does_not_win, newest_graph_has_the_highest_version,
                 contradictory_graph_is_refused, walk_is_breadth_first, walk_of_a_cycle_ends,
                 unknown_graph_or_symbol_is_none;
             predictions: prediction_is_read_as_it_was_put, newer_prediction_wins, impossible_prediction_is_rejected,
                 query_selects_predictions, prediction_pages_join, prediction_versions_come_back;
             leases: second_caller_is_told_of_the_first, lease_ends_by_itself, old_fence_is_kept_out,
-                late_renewal_wins_if_nobody_came, released_lease_is_free, done_work_is_never_given_out,
+                late_renewal_wins_if_nobody_came, released_lease_is_free, stuck_holder_is_fenced_by_others, done_work_is_never_given_out,
                 racing_callers_get_one_lease, clock_set_back_ends_a_lease_in_time, impossible_lease_is_refused;
         }
     };

@@ -1,6 +1,6 @@
 //! Workflow documents: created once, changed by whoever saw the last state.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -140,6 +140,21 @@ pub async fn list_filters_by_status(backend: &impl Backend) -> Result<(), Error>
     let second = store.list(&query(1, first.next, Some("error"))).await?;
     assert_eq!((ids(&second), second.next), (vec!["wf-a".to_owned()], None));
     assert!(store.list(&query(1, None, Some("stopped"))).await?.documents.is_empty());
+    Ok(())
+}
+
+/// Each document counts under the status that it has now.
+pub async fn statuses_are_counted(backend: &impl Backend) -> Result<(), Error> {
+    let store = backend.open().await?;
+    assert_eq!(store.count_by_status().await?, BTreeMap::new());
+    for (id, status) in [("wf-a", "loading"), ("wf-b", "finished"), ("wf-c", "loading")] {
+        store.create(&workflow(id, status, START)).await?;
+    }
+    let first = stored(&*store, "wf-a").await?;
+    let ended = WorkflowDocument { status: "error".to_owned(), ..first.document };
+    store.compare_and_set(&ended, &first.revision).await?;
+    let counted = ["error", "finished", "loading"].map(|status| (status.to_owned(), 1));
+    assert_eq!(store.count_by_status().await?, BTreeMap::from(counted));
     Ok(())
 }
 

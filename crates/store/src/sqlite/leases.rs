@@ -8,7 +8,7 @@ use super::{
     SqliteStore,
     failure::{Failure, signed, unsigned},
 };
-use crate::{Error, Fence, LeaseOutcome, LeaseStore, lease::check_lease};
+use crate::{Error, Fence, Lease, LeaseOutcome, LeaseStore, lease::check_lease};
 
 /// A row belongs to an acquisition as long as it has a holder; once the work is done it has none.
 const OWNED: &str = "key = ?1 AND fence = ?2 AND holder IS NOT NULL";
@@ -39,6 +39,11 @@ impl LeaseStore for SqliteStore {
         let sql =
             format!("UPDATE leases SET (holder, done) = (NULL, 1) WHERE {OWNED} OR key = ?1 AND fence = ?2 AND done");
         self.end(key, fence, sql).await
+    }
+
+    async fn lease(&self, key: &str) -> Result<Option<Lease>, Error> {
+        let key = key.to_owned();
+        self.readers.run(move |connection| held(connection, &key)).await
     }
 }
 
@@ -93,6 +98,11 @@ fn shorten(connection: &Connection, key: &str, now: Millis, length: Millis) -> R
         .prepare_cached("UPDATE leases SET (since, until) = (?2, ?3) WHERE key = ?1")?
         .execute(params![key, now, until])?;
     Ok(until)
+}
+
+fn held(connection: &Connection, key: &str) -> Result<Option<Lease>, Failure> {
+    let Some(Row { fence, holder: Some(holder), until, .. }) = read(connection, key)? else { return Ok(None) };
+    Ok(Some(Lease { holder, fence: Fence::new(unsigned(fence)?), until }))
 }
 
 fn read(connection: &Connection, key: &str) -> Result<Option<Row>, Failure> {

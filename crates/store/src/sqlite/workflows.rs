@@ -1,5 +1,7 @@
 //! [`WorkflowStore`] on `SQLite`: a revision is a counter in the row.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use streamforge_events::{Millis, QueueId};
@@ -33,6 +35,10 @@ impl WorkflowStore for SqliteStore {
     async fn list(&self, query: &WorkflowQuery) -> Result<WorkflowPage, Error> {
         let query = query.clone();
         self.readers.run(move |connection| page(connection, &query)).await
+    }
+
+    async fn count_by_status(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.readers.run(count_by_status).await
     }
 
     async fn overdue(&self, now: Millis) -> Result<Vec<StoredWorkflow>, Error> {
@@ -102,6 +108,12 @@ fn page(connection: &Connection, query: &WorkflowQuery) -> Result<WorkflowPage, 
     let mut statement = connection.prepare_cached(&sql)?;
     let found = collect(statement.query(params![time, id, query.status, one_more])?)?;
     Ok(WorkflowPage::cut(found.into_iter().map(|stored| stored.document).collect(), limit))
+}
+
+fn count_by_status(connection: &Connection) -> Result<BTreeMap<String, u64>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT status, count(*) FROM workflows GROUP BY status")?;
+    let counts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(counts.collect::<Result<_, _>>()?)
 }
 
 fn overdue(connection: &Connection, now: Millis) -> Result<Vec<StoredWorkflow>, Failure> {

@@ -4,7 +4,7 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
 };
 
 use serde_json::{Value, json};
@@ -101,6 +101,7 @@ fn known(text: &str) -> Option<fn(&mut Database, &Value) -> Rows> {
         aql::TRADE_NUMBERS => trade_numbers,
         aql::SERIES => |database, _| arrays(all(database, "series"), &["symbol", "kind", "interval"]),
         aql::WORKFLOWS => workflows,
+        aql::STATUSES => statuses,
         aql::OVERDUE => overdue,
         aql::GRAPHS => |database, variables| {
             let mut rows = all(database, "graphs");
@@ -191,6 +192,14 @@ fn workflows(database: &mut Database, variables: &Value) -> Rows {
     });
     rows.sort_by(|a, b| by(b, a, "created_at").then(by(b, a, "id")));
     limited(rows, variables)
+}
+
+fn statuses(database: &mut Database, _: &Value) -> Rows {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for row in all(database, "queue_state") {
+        *counts.entry(row["status"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    counts.into_iter().map(|(status, count)| json!([status, count])).collect()
 }
 
 fn overdue(database: &mut Database, variables: &Value) -> Rows {
