@@ -18,6 +18,7 @@ use streamforge_local::{
     endpoints::Endpoints,
     ingress::{self, Topics},
     manifest::ObjectName,
+    metrics::{self, Metrics},
 };
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub bus: Arc<dyn Bus>,
     /// Where events are taken.
     pub listener: TcpListener,
+    /// Where metrics are asked for.
+    pub metrics_listener: TcpListener,
     /// The URL under which others reach that.
     pub ingress: String,
     /// How events are sent to subscribers.
@@ -73,14 +76,17 @@ struct Control {
 
 /// Serves and delivers until it is stopped; then lets requests in flight end and commits.
 pub async fn run(settings: Settings, stop: CancellationToken) {
-    let Settings { client, bus, listener, ingress, http, instance } = settings;
+    let Settings { client, bus, listener, metrics_listener, ingress, http, instance } = settings;
     let topics = Topics::default();
-    let router = ingress::router(Arc::clone(&bus), topics.clone());
+    let metrics = Metrics::default();
+    let scraped = metrics::router(Arc::clone(&bus), metrics.clone());
+    let scraped = tokio::spawn(axum::serve(metrics_listener, scraped).into_future());
+    let router = ingress::router(Arc::clone(&bus), topics.clone(), metrics.clone());
     let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let serving = tokio::spawn(serving.into_future());
     let changed = Arc::new(Notify::new());
     let watched = Watched::start(&client, &changed);
-    let options = Options { instance, ..Options::default() };
+    let options = Options { instance, metrics, ..Options::default() };
     let mut control = Control { client, bus, ingress, topics, http, options, running: BTreeMap::new() };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -96,6 +102,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) {
     }
     control.end().await;
     serving.await.ok();
+    scraped.abort();
 }
 
 impl Control {

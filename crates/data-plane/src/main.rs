@@ -15,6 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Where events are taken unless `STREAMFORGE_ADDRESS` says otherwise.
 const ADDRESS: &str = "0.0.0.0:8080";
+/// Where metrics are asked for unless `STREAMFORGE_METRICS_ADDRESS` says otherwise.
+const METRICS_ADDRESS: &str = "0.0.0.0:9090";
 /// The URL that Knative's own receiver has.
 const INGRESS: &str = "http://kafka-broker-ingress.knative-eventing.svc.cluster.local";
 
@@ -26,14 +28,16 @@ async fn main() -> Result<()> {
     // A log that cannot be written is no reason to end.
     subscriber.with_writer(std::io::stderr).log_internal_errors(false).init();
     let url = setting("STREAMFORGE_BUS_URL").context("STREAMFORGE_BUS_URL names no log, such as kafka://HOST:PORT")?;
-    let address: SocketAddr = setting("STREAMFORGE_ADDRESS")
-        .unwrap_or_else(|| ADDRESS.to_owned())
-        .parse()
-        .context("STREAMFORGE_ADDRESS is no HOST:PORT")?;
+    let listen = async |name: &str, default: &str| {
+        let address = setting(name).unwrap_or_else(|| default.to_owned());
+        let address: SocketAddr = address.parse().with_context(|| format!("{name} is no HOST:PORT"))?;
+        TcpListener::bind(address).await.with_context(|| format!("listen at {address}"))
+    };
     let bus = tokio::task::spawn_blocking(move || streamforge_bus::open(&url)).await??;
     let http = dispatcher::http_client()?;
     let client = Client::try_default().await.context("find the API server")?;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("listen at {address}"))?;
+    let listener = listen("STREAMFORGE_ADDRESS", ADDRESS).await?;
+    let metrics_listener = listen("STREAMFORGE_METRICS_ADDRESS", METRICS_ADDRESS).await?;
     let stop = CancellationToken::new();
     let (stopping, mut terminate) = (stop.clone(), signal(SignalKind::terminate())?);
     tokio::spawn(async move {
@@ -44,6 +48,6 @@ async fn main() -> Result<()> {
         stopping.cancel();
     });
     let ingress = setting("STREAMFORGE_INGRESS_URL").unwrap_or_else(|| INGRESS.to_owned());
-    run(Settings { client, bus, listener, ingress, http, instance: setting("HOSTNAME") }, stop).await;
+    run(Settings { client, bus, listener, metrics_listener, ingress, http, instance: setting("HOSTNAME") }, stop).await;
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) manifests: Manifests,
     /// Deliveries by Trigger.
     pub(crate) deliveries: BTreeMap<ObjectName, Delivery>,
-    /// What is said of Brokers and Triggers, beside the kind's own fields.
+    /// What is said of Brokers, sinks and Triggers, beside the kind's own fields.
     pub(crate) verdicts: BTreeMap<(Kind, ObjectName), Verdict>,
 }
 
@@ -74,7 +74,11 @@ pub(crate) fn plan(objects: &Objects, topics: &BTreeSet<String>, ingress: &str) 
         let conditions = vec![Condition::new("Addressable", Ok(())), Condition::new("TopicReady", topic)];
         plan.verdicts.insert((Kind::Broker, broker.name.clone()), Verdict { conditions, own });
     }
-    for (key, reason) in refused.iter().filter(|((kind, _), _)| *kind != Kind::KafkaSink) {
+    for sink in &plan.manifests.sinks {
+        let conditions = vec![Condition::new("TopicReady", require_topic(topics, &sink.topic))];
+        plan.verdicts.insert((Kind::KafkaSink, sink.name.clone()), Verdict { conditions, own: json!({}) });
+    }
+    for (key, reason) in &refused {
         let conditions = vec![Condition::new("ConfigParsed", Err(Objection::new("InvalidSpec", reason.clone())))];
         plan.verdicts.insert(key.clone(), Verdict { conditions, own: json!({}) });
     }
@@ -250,6 +254,9 @@ mod tests {
         add(&mut objects, Kind::Trigger, "no-sense", &json!({"spec": {"broker": 7}}));
         add(&mut objects, Kind::Trigger, "waits", &trigger("no-topic", "loader"));
         add(&mut objects, Kind::Trigger, "of-others", &trigger("others", "loader"));
+        add(&mut objects, Kind::KafkaSink, "sink", &json!({"spec": {"topic": "events"}}));
+        add(&mut objects, Kind::KafkaSink, "no-sink", &json!({"spec": {"topic": "elsewhere"}}));
+        add(&mut objects, Kind::KafkaSink, "no-sense", &json!({"spec": {"topic": 7}}));
         let plan = planned(&objects);
         assert_eq!(plan.deliveries.keys().map(|name| name.name.as_str()).collect::<Vec<_>>(), ["good"]);
         assert_eq!(objections(&plan, Kind::Broker, "no-topic"), ["TopicNotPresent"]);
@@ -257,6 +264,9 @@ mod tests {
         assert_eq!(objections(&plan, Kind::Trigger, "no-service"), ["ServiceDoesNotExist"]);
         assert_eq!(objections(&plan, Kind::Trigger, "no-sense"), ["InvalidSpec"]);
         assert_eq!(objections(&plan, Kind::Trigger, "waits"), ["TopicNotPresent"]);
+        assert_eq!(objections(&plan, Kind::KafkaSink, "sink"), Vec::<&str>::new());
+        assert_eq!(objections(&plan, Kind::KafkaSink, "no-sink"), ["TopicNotPresent"]);
+        assert_eq!(objections(&plan, Kind::KafkaSink, "no-sense"), ["InvalidSpec"]);
         for (kind, name) in [(Kind::Broker, "others"), (Kind::Trigger, "of-others")] {
             assert!(!plan.verdicts.contains_key(&(kind, ObjectName::new("n", name))), "{name}");
         }

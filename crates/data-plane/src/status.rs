@@ -1,4 +1,4 @@
-//! Status of Brokers and Triggers, as Knative's controller writes it.
+//! Status of Brokers, Triggers and `KafkaSink`s, as Knative's controller writes it.
 //!
 //! # Source
 //! <https://knative.dev/docs/eventing/brokers/broker-types/kafka-broker/>,

@@ -167,7 +167,8 @@ impl Endpoints {
         }
     }
 
-    fn has_worker(&self, service: &ObjectName) -> bool {
+    /// Whether the Service has a worker, busy or not.
+    pub(crate) fn has_worker(&self, service: &ObjectName) -> bool {
         self.lock().get(service).is_some_and(|service| !service.workers.is_empty())
     }
 

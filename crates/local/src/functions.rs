@@ -10,7 +10,7 @@ use loader_api_candles::CandleLoader;
 use loader_api_trades::TradeLoader;
 use predictor::Predictor;
 use queue_manager::QueueManager;
-use streamforge_function::{Function as _, Setting, main};
+use streamforge_function::{Function, Setting, main};
 
 /// A function that this binary can serve.
 struct Entry {
@@ -19,31 +19,34 @@ struct Entry {
     main: fn() -> ExitCode,
 }
 
-const ENTRIES: [Entry; 8] = [
-    Entry { name: Connector::NAME, settings: Connector::SETTINGS, main: || main(Connector::from_config) },
-    Entry { name: Bookkeeper::NAME, settings: Bookkeeper::SETTINGS, main: || main(Bookkeeper::from_config) },
-    Entry { name: Dummy::NAME, settings: Dummy::SETTINGS, main: || main(Dummy::from_config) },
-    Entry { name: GraphBuilder::NAME, settings: GraphBuilder::SETTINGS, main: || main(GraphBuilder::from_config) },
-    Entry { name: CandleLoader::NAME, settings: CandleLoader::SETTINGS, main: || main(CandleLoader::from_config) },
-    Entry { name: TradeLoader::NAME, settings: TradeLoader::SETTINGS, main: || main(TradeLoader::from_config) },
-    Entry { name: Predictor::NAME, settings: Predictor::SETTINGS, main: || main(Predictor::from_config) },
-    Entry { name: QueueManager::NAME, settings: QueueManager::SETTINGS, main: || main(QueueManager::from_config) },
+const fn entry<F: Function>(main: fn() -> ExitCode) -> Entry {
+    Entry { name: F::NAME, settings: F::SETTINGS, main }
+}
+
+const ENTRIES: &[Entry] = &[
+    entry::<Connector>(|| main(Connector::from_config)),
+    entry::<Bookkeeper>(|| main(Bookkeeper::from_config)),
+    entry::<Dummy>(|| main(Dummy::from_config)),
+    entry::<GraphBuilder>(|| main(GraphBuilder::from_config)),
+    entry::<CandleLoader>(|| main(CandleLoader::from_config)),
+    entry::<TradeLoader>(|| main(TradeLoader::from_config)),
+    entry::<Predictor>(|| main(Predictor::from_config)),
+    entry::<QueueManager>(|| main(QueueManager::from_config)),
 ];
 
 /// The variable that says how many events a worker takes at once; it answers 429 to more.
 pub const MAX_IN_FLIGHT: &str = "STREAMFORGE_MAX_IN_FLIGHT";
 
 /// Names of the functions that this binary can serve.
-pub const NAMES: [&str; 8] = [
-    ENTRIES[0].name,
-    ENTRIES[1].name,
-    ENTRIES[2].name,
-    ENTRIES[3].name,
-    ENTRIES[4].name,
-    ENTRIES[5].name,
-    ENTRIES[6].name,
-    ENTRIES[7].name,
-];
+pub const NAMES: [&str; ENTRIES.len()] = {
+    let mut names = [""; ENTRIES.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = ENTRIES[index].name;
+        index += 1;
+    }
+    names
+};
 
 /// Whether a function reads an environment variable; with our prefix it refuses any other.
 #[must_use]

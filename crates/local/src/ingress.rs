@@ -22,7 +22,11 @@ use streamforge_bus::Bus;
 use streamforge_function::body;
 use tracing::{debug, warn};
 
-use crate::{manifest::Broker, message::Message, metrics};
+use crate::{
+    manifest::Broker,
+    message::Message,
+    metrics::{self, Metrics, Taken},
+};
 
 /// Bytes kept of a request: a record's limit and what base64 adds to it in structured mode.
 const KEPT_BYTES: usize = 2 << 20;
@@ -54,27 +58,41 @@ impl Topics {
 struct Ingress {
     bus: Arc<dyn Bus>,
     topics: Topics,
+    metrics: Metrics,
 }
 
 /// Serves the Brokers' URLs, and `/healthz`, `/readyz` and `/metrics`.
-pub fn router(bus: Arc<dyn Bus>, topics: Topics) -> Router {
+pub fn router(bus: Arc<dyn Bus>, topics: Topics, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(StatusCode::OK))
         .route("/readyz", get(StatusCode::OK))
-        .fallback(accept)
-        .with_state(Arc::new(Ingress { bus: Arc::clone(&bus), topics }))
-        .merge(metrics::router(bus))
+        .fallback(post)
+        .with_state(Arc::new(Ingress { bus: Arc::clone(&bus), topics, metrics: metrics.clone() }))
+        .merge(metrics::router(bus, metrics))
 }
 
-async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> StatusCode {
+async fn post(State(ingress): State<Arc<Ingress>>, request: Request) -> StatusCode {
     if request.method() != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED;
     }
-    let (parts, body) = request.into_parts();
-    let path = parts.uri.path();
-    let Some(topic) = ingress.topics.get(path.strip_suffix('/').unwrap_or(path)) else {
+    let path = request.uri().path();
+    let path = path.strip_suffix('/').unwrap_or(path).to_owned();
+    let Some(topic) = ingress.topics.get(&path) else {
+        ingress.metrics.taken(None, Taken::Refused);
         return StatusCode::NOT_FOUND;
     };
+    let status = accept(&*ingress.bus, &topic, &path, request).await;
+    let outcome = match status {
+        StatusCode::ACCEPTED => Taken::Accepted,
+        StatusCode::SERVICE_UNAVAILABLE => Taken::Failed,
+        _ => Taken::Refused,
+    };
+    ingress.metrics.taken(path.strip_prefix('/'), outcome);
+    status
+}
+
+async fn accept(bus: &dyn Bus, topic: &str, path: &str, request: Request) -> StatusCode {
+    let (parts, body) = request.into_parts();
     let body = match body::read(&parts.headers, body, KEPT_BYTES).await {
         Ok(body) => body,
         Err(unread) => return unread.status(),
@@ -87,7 +105,7 @@ async fn accept(State(ingress): State<Arc<Ingress>>, request: Request) -> Status
         }
     };
     let record = message.to_record(chrono::Utc::now().timestamp_millis());
-    match ingress.bus.publish(&topic, record).await {
+    match bus.publish(topic, record).await {
         Ok(_) => StatusCode::ACCEPTED,
         Err(error) => {
             warn!(%topic, %error, "event not recorded");

@@ -39,6 +39,7 @@ use crate::{
     dispatcher::{self, Dispatcher, Options, Subscription},
     endpoints::Endpoints,
     manifest::Manifests,
+    metrics::Metrics,
     supervisor::Pool,
 };
 use folder::Lock;
@@ -131,7 +132,8 @@ impl Platform {
         let ingress_url = serving::url(&ingress)?;
         let api_url = serving::url(&api)?;
         let exchange_url = serving::exchange(exchange, &serving, &mut services).await?;
-        serving::ingress(ingress, Arc::clone(&bus), &manifests.brokers, &serving, &mut services);
+        let metrics = Metrics::default();
+        serving::ingress(ingress, Arc::clone(&bus), &manifests.brokers, metrics.clone(), &serving, &mut services);
         serving::queue_manager(api, &ingress_url, Arc::clone(&bus), Arc::clone(&store), &serving, &mut services)?;
         services.spawn(retain(Arc::clone(&bus), serving.clone()));
 
@@ -149,7 +151,8 @@ impl Platform {
         let started = workers.start(&manifests, &endpoints);
         let delivery = CancellationToken::new();
         let readers = subscriptions.iter().map(|one| (one.group.clone(), one.topic.clone())).collect();
-        let dispatchers = dispatch(subscriptions, &bus, &endpoints, &folder.instance()?, &delivery).await?;
+        let options = Options { instance: Some(folder.instance()?), metrics, ..Options::default() };
+        let dispatchers = dispatch(subscriptions, &bus, &endpoints, &options, &delivery).await?;
         let scaling = scaling::Scaling {
             bus: Arc::clone(&bus),
             functions: started.functions,
@@ -308,11 +311,10 @@ async fn dispatch(
     subscriptions: Vec<Subscription>,
     bus: &Arc<dyn Bus>,
     endpoints: &Endpoints,
-    instance: &str,
+    options: &Options,
     stop: &CancellationToken,
 ) -> Result<JoinSet<()>, Error> {
     let client = dispatcher::http_client().map_err(Error::DataPlane)?;
-    let options = Options { instance: Some(instance.to_owned()), ..Options::default() };
     // All at once: joining a group of a cluster takes some round trips.
     let opening = subscriptions.into_iter().map(|subscription| {
         Dispatcher::open(subscription, Arc::clone(bus), endpoints.clone(), client.clone(), options.clone())

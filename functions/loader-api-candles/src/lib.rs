@@ -9,14 +9,17 @@
 //! the client's own tries are used up, in an `error` that is not final: queue-manager repeats the task after a pause,
 //! and after the last attempt fails the workflow with the same words, which an unanswered delivery could not carry.
 
+mod gaps;
 mod outgoing;
 mod slice;
 mod windows;
 
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use streamforge_events::{ControlCommand, Event, EventType, Millis, ReportStatus, data};
 use streamforge_exchange::{Client, ClientConfig};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
 
+use gaps::Gaps;
 use outgoing::Outgoing;
 pub use slice::Slice;
 pub use windows::{WINDOW_BARS, windows};
@@ -27,6 +30,7 @@ const WINDOWS_PER_REPORT: u32 = 5;
 /// Loads klines; all commands of a process share one client and so one weight budget.
 pub struct CandleLoader {
     client: Client,
+    missing_bars: Counter,
 }
 
 /// How far a slice was loaded.
@@ -41,7 +45,7 @@ impl CandleLoader {
     /// The loader over a client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, missing_bars: Counter::default() }
     }
 
     /// The loader as the environment describes it; nothing is sent yet.
@@ -57,6 +61,7 @@ impl CandleLoader {
     /// Loads the windows of a slice in order, each published before the next is asked for; the answer is the last report.
     async fn load(&self, slice: &Slice, outgoing: &Outgoing<'_>) -> Result<Event, Error> {
         let mut loaded = Loaded { complete_until: slice.range.from(), ..Loaded::default() };
+        let mut gaps = Gaps::new(slice.interval);
         for (index, window) in windows(slice.range, slice.interval) {
             if outgoing.is_stopped() {
                 return outgoing.report(ReportStatus::Interrupted, &loaded);
@@ -69,6 +74,12 @@ impl CandleLoader {
             if !page.rows.is_empty() {
                 loaded.batches.push(index);
                 loaded.rows += page.rows.len() as u64;
+                let missing = gaps.add(page.rows.iter().map(|row| row.open_time));
+                if missing > 0 {
+                    self.missing_bars.inc_by(missing);
+                    let (symbol, interval) = (&slice.symbol, slice.interval);
+                    tracing::warn!(%symbol, %interval, %window, missing, "the exchange has left out bars");
+                }
                 outgoing.publish(outgoing.batch(slice, index, page)?).await?;
             }
             if loaded.complete_until < window.to() {
@@ -101,5 +112,10 @@ impl Function for CandleLoader {
             }
         };
         Ok(vec![last])
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        let help = "Bars that the exchange left out between two that it had, each time they were asked for";
+        registry.register("loader_api_candles_missing_bars", help, self.missing_bars.clone());
     }
 }

@@ -9,6 +9,7 @@ pub mod batch_set;
 pub mod clock;
 pub mod document;
 pub mod engine;
+mod figures;
 mod folding;
 pub mod function;
 mod heard;

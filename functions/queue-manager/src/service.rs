@@ -1,7 +1,8 @@
-//! The process that never sleeps: the API and the clock, with the host's probes, metrics and drain.
+//! The process that never sleeps: the API, the clock and the figures, with the host's probes, metrics and drain.
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::registry::Registry;
 use streamforge_events::{Event, EventType};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function, Setting, axum::Router};
 use tokio::task::AbortHandle;
@@ -10,17 +11,19 @@ use crate::{
     api::{self, ApiState},
     clock,
     engine::Engine,
+    figures::{self, Figures},
     function::engine_of,
 };
 
 const INTERVAL: &str = "STREAMFORGE_CLOCK_INTERVAL";
 const INSTANCE: &str = "HOSTNAME";
 
-/// The API and the clock in one process.
+/// The API, the clock and the figures in one process.
 pub struct ApiService {
     engine: Engine,
     instance: String,
-    clock: AbortHandle,
+    figures: Figures,
+    tasks: [AbortHandle; 2],
 }
 
 impl ApiService {
@@ -34,15 +37,19 @@ impl ApiService {
             return Err(ConfigError::invalid(INTERVAL, "a duration of at least `100ms`").into());
         }
         let engine = engine_of(config).await?;
-        let ticking = tokio::spawn(clock::run(engine.clone(), interval, std::future::pending()));
         let instance = config.setting(INSTANCE).unwrap_or_default().to_owned();
-        Ok(Self { engine, instance, clock: ticking.abort_handle() })
+        let figures = Figures::default();
+        let ticking = tokio::spawn(clock::run(engine.clone(), interval, std::future::pending()));
+        let looking = tokio::spawn(figures::run(engine.clone(), figures.clone()));
+        Ok(Self { engine, instance, figures, tasks: [ticking.abort_handle(), looking.abort_handle()] })
     }
 }
 
 impl Drop for ApiService {
     fn drop(&mut self) {
-        self.clock.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -75,5 +82,9 @@ impl Function for ApiService {
 
     fn api(self: Arc<Self>, _: Context) -> Router {
         api::routes(ApiState::new(self.engine.clone(), None, &self.instance))
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        self.figures.register(registry);
     }
 }

@@ -117,8 +117,10 @@ impl Dispatcher {
 
     /// Delivers until stopped; then lets requests in flight end, for a while, and commits.
     pub async fn run(mut self, stop: CancellationToken) {
+        let metrics = self.options.metrics.of_trigger(&self.subscription.trigger);
         let delivery = Arc::new(Delivery {
             subscription: Arc::clone(&self.subscription),
+            metrics: metrics.clone(),
             sender: Sender {
                 bus: Arc::clone(&self.bus),
                 client: self.client.clone(),
@@ -126,6 +128,7 @@ impl Dispatcher {
                 namespace: self.subscription.trigger.namespace.clone(),
                 timeout: self.subscription.timeout,
                 stop: stop.clone(),
+                metrics,
             },
         });
         let mut deliveries = Deliveries::new();

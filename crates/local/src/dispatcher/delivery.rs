@@ -1,6 +1,6 @@
 //! Brings one event to its end: taken, replied to, dead-lettered or dropped.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tracing::{debug, error, warn};
@@ -9,7 +9,7 @@ use super::{
     Replies, Subscription, Target,
     sender::{Answer, Ended, Failure, Sender},
 };
-use crate::message::Message;
+use crate::{message::Message, metrics::TriggerMetrics};
 
 /// Bytes of an error answer that its dead letter carries.
 const ERROR_DATA_BYTES: usize = 1024;
@@ -23,6 +23,7 @@ pub(super) enum Outcome {
 
 pub(super) struct Delivery {
     pub(super) subscription: Arc<Subscription>,
+    pub(super) metrics: TriggerMetrics,
     pub(super) sender: Sender,
 }
 
@@ -33,22 +34,30 @@ impl Delivery {
         event.set("knativekafkaoffset", offset.to_string());
         let subscription = &*self.subscription;
         let failure = match self.attempts(&subscription.subscriber, &event).await {
-            Ok(()) => return Outcome::Finished,
+            Ok(()) => {
+                self.metrics.delivered.inc();
+                return Outcome::Finished;
+            }
             Err(Ended::Abandoned) => return Outcome::Abandoned,
             Err(Ended::Failed(failure)) => failure,
         };
         let trigger = &subscription.trigger;
         let reason = failure.reason.clone();
         let Some(sink) = &subscription.dead_letter_sink else {
+            self.metrics.dropped.inc();
             error!(%trigger, partition, offset, %reason, "event dropped: no dead letter sink");
             return Outcome::Finished;
         };
         let letter = dead_letter(event, &subscription.subscriber, failure);
         match self.attempts(sink, &letter).await {
-            Ok(()) => warn!(%trigger, partition, offset, %reason, "event dead-lettered"),
+            Ok(()) => {
+                self.metrics.dead_lettered.inc();
+                warn!(%trigger, partition, offset, %reason, "event dead-lettered");
+            }
             Err(Ended::Abandoned) => return Outcome::Abandoned,
             Err(Ended::Failed(second)) => {
                 let sink_reason = second.reason;
+                self.metrics.dropped.inc();
                 error!(%trigger, partition, offset, %reason, %sink_reason, "event dropped");
             }
         }
@@ -58,8 +67,23 @@ impl Delivery {
     /// Tries until success, a failure that no retry helps, or the last retry.
     async fn attempts(&self, target: &Target, event: &Message) -> Result<(), Ended> {
         let mut retry = 0;
+        // Since when nobody is there who could answer.
+        let mut absent: Option<Instant> = None;
         loop {
-            let ended = match self.attempt(target, event).await {
+            let began = Instant::now();
+            let end = self.attempt(target, event).await;
+            match &end {
+                Err(Ended::Failed(failure)) if failure.is_unreachable => {
+                    absent.get_or_insert(began);
+                }
+                Err(Ended::Abandoned) => {}
+                Ok(()) | Err(Ended::Failed(_)) => {
+                    if let Some(since) = absent.take() {
+                        self.metrics.cold_start(since.elapsed());
+                    }
+                }
+            }
+            let ended = match end {
                 Err(Ended::Failed(failure)) if failure.is_retryable => failure,
                 end => return end,
             };
@@ -67,6 +91,7 @@ impl Delivery {
                 return Err(Ended::Failed(ended));
             }
             retry += 1;
+            self.metrics.retries.inc();
             debug!(%target, retry, reason = %ended.reason, "delivery failed, will be retried");
             self.sender.pause(self.subscription.backoff.wait(retry)).await?;
         }

@@ -21,7 +21,7 @@ pub use consumer::Dispatcher;
 pub use streamforge_bus::InitialOffset;
 pub use subscription::{Replies, Subscription, Target};
 
-use crate::Error;
+use crate::{Error, metrics::Metrics};
 
 /// How the dispatchers call themselves.
 const USER_AGENT: &str = "streamforge-dispatcher";
@@ -41,6 +41,8 @@ pub struct Options {
     pub initial_offset: InitialOffset,
     /// A name of this process in its groups that outlives it; see [`streamforge_bus::Seat`].
     pub instance: Option<String>,
+    /// Where it is counted what becomes of events.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             drain: Duration::from_secs(10),
             initial_offset: InitialOffset::Earliest,
             instance: None,
+            metrics: Metrics::default(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Sends one event once, and judges the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::USER_AGENT};
@@ -15,6 +18,7 @@ use crate::{
     endpoints::{Broken, Connection, Endpoints, Lease},
     manifest::ObjectName,
     message::{Message, is_attribute_name},
+    metrics::TriggerMetrics,
 };
 
 /// Bytes kept of an answer; a longer one can be no reply, because no topic would take it.
@@ -44,6 +48,8 @@ pub(super) enum Ended {
 pub(super) struct Failure {
     pub(super) reason: String,
     pub(super) is_retryable: bool,
+    /// Whether nobody was there to be asked.
+    pub(super) is_unreachable: bool,
     /// Status of the answer, if there was one that counts as an error.
     pub(super) code: Option<StatusCode>,
     /// Body of that answer.
@@ -55,7 +61,14 @@ pub(super) struct Failure {
 impl Failure {
     /// A failure without an error answer.
     pub(super) fn without_code(reason: impl Into<String>, is_retryable: bool) -> Self {
-        Self { reason: reason.into(), is_retryable, code: None, data: Bytes::new(), extensions: Vec::new() }
+        Self {
+            reason: reason.into(),
+            is_retryable,
+            is_unreachable: false,
+            code: None,
+            data: Bytes::new(),
+            extensions: Vec::new(),
+        }
     }
 }
 
@@ -67,6 +80,7 @@ pub(super) struct Sender {
     pub(super) namespace: String,
     pub(super) timeout: Duration,
     pub(super) stop: CancellationToken,
+    pub(super) metrics: TriggerMetrics,
 }
 
 impl Sender {
@@ -135,9 +149,15 @@ impl Sender {
         if let Some(lease) = self.endpoints.try_pick(service) {
             return Ok(lease);
         }
+        let (began, is_absent) = (Instant::now(), !self.endpoints.has_worker(service));
         tokio::select! {
             () = self.stop.cancelled() => Err(Ended::Abandoned),
-            lease = self.endpoints.pick(service) => Ok(lease),
+            lease = self.endpoints.pick(service) => {
+                if is_absent {
+                    self.metrics.cold_start(began.elapsed());
+                }
+                Ok(lease)
+            }
             () = self.endpoints.absent_for(service, self.timeout) => {
                 Err(Ended::Failed(Failure::without_code("no worker in time", true)))
             }
@@ -204,7 +224,10 @@ impl Sender {
     /// Sends the event to somebody else's URL.
     async fn ask(&self, url: String, event: &Message) -> Result<Answer, Failure> {
         let request = self.client.post(url).headers(self.headers(event)).body(event.body().clone());
-        let broken = |error: reqwest::Error| Failure::without_code(describe(&error), true);
+        let broken = |error: reqwest::Error| Failure {
+            is_unreachable: error.is_connect(),
+            ..Failure::without_code(describe(&error), true)
+        };
         let mut response = request.send().await.map_err(broken)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
@@ -231,6 +254,7 @@ fn judge(status: StatusCode, headers: HeaderMap, body: Bytes) -> Result<Answer, 
         return Err(Failure {
             reason: format!("answered {status}"),
             is_retryable: is_retryable(status),
+            is_unreachable: false,
             code: Some(status),
             data: body,
             extensions: extensions(&headers),

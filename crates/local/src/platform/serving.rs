@@ -16,6 +16,7 @@ use super::{Error, Exchange, now};
 use crate::{
     ingress::{self, Topics},
     manifest::Broker,
+    metrics::Metrics,
 };
 
 /// How long the last requests may take after the shutdown began.
@@ -59,10 +60,11 @@ pub(super) fn ingress(
     listener: TcpListener,
     bus: Arc<dyn Bus>,
     brokers: &[Broker],
+    metrics: Metrics,
     shutdown: &CancellationToken,
     services: &mut JoinSet<()>,
 ) {
-    serve("ingress", listener, ingress::router(bus, Topics::of(brokers)), shutdown, services);
+    serve("ingress", listener, ingress::router(bus, Topics::of(brokers), metrics), shutdown, services);
 }
 
 /// Serves the workflow API and wakes workflows that fell silent; the engine itself is a worker like any other.

@@ -9,6 +9,7 @@ use streamforge_local::{
     endpoints::Endpoints,
     ingress,
     manifest::Manifests,
+    metrics::Metrics,
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, time::timeout};
@@ -54,7 +55,7 @@ impl Platform {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let router = ingress::router(Arc::clone(&bus), ingress::Topics::of(&manifests.brokers));
+        let router = ingress::router(Arc::clone(&bus), ingress::Topics::of(&manifests.brokers), Metrics::default());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { bus, address, manifests, stop: CancellationToken::new(), _folder: folder }
     }

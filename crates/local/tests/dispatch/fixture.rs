@@ -100,9 +100,20 @@ impl Fixture {
     }
 
     pub(crate) async fn run(&self, trigger: &str, options: Options) -> Running {
+        self.run_with(trigger, options, |_| {}).await
+    }
+
+    /// The same after a last change to what the dispatcher does.
+    pub(crate) async fn run_with(
+        &self,
+        trigger: &str,
+        options: Options,
+        adapt: impl FnOnce(&mut Subscription),
+    ) -> Running {
         let trigger = self.manifests.triggers.iter().find(|t| t.name.name == trigger);
         let trigger = trigger.expect("the trigger exists");
-        let subscription = Subscription::resolve(&self.manifests, trigger).expect("it resolves");
+        let mut subscription = Subscription::resolve(&self.manifests, trigger).expect("it resolves");
+        adapt(&mut subscription);
         let dispatcher = Dispatcher::open(
             subscription,
             Arc::clone(&self.bus),
@@ -163,10 +174,14 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) async fn start(permits: usize) -> (Self, SocketAddr) {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), permits).await
+    }
+
+    pub(crate) async fn start_at(address: SocketAddr, permits: usize) -> (Self, SocketAddr) {
         let worker = Self { seen: Arc::default(), permits: Arc::new(Semaphore::new(permits)) };
         let router =
             Router::new().route("/", post(Self::accept)).route("/work", post(Self::accept)).with_state(worker.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = TcpListener::bind(address).await.expect("the port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
         (worker, address)

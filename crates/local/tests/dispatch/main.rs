@@ -1,6 +1,7 @@
 //! Dispatchers with workers that come and go, other topics as targets, and restarts.
 
 mod fixture;
+mod metrics;
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
