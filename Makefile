@@ -16,9 +16,15 @@ STREAMFORGE := $(CARGO_TARGET_DIR)/release/streamforge
 FUZZ_FLAGS := -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_SECONDS ?= 60
+# What images are built with; `release` is quicker to build.
+IMAGE_PROFILE ?= image
+IMAGES ?= $(CACHE)/images
 DENY := $(CACHE)/tools/bin/cargo-deny
+# What renders the manifests and looks over them.
+LINTERS := $(CACHE)/tools/manifests
+export KUSTOMIZE ?= $(LINTERS)/kustomize
 
-.PHONY: help setup servers build demo test lint format bench fuzz cluster e2e install
+.PHONY: help setup servers linters build demo test lint format bench fuzz images cluster e2e install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -43,6 +49,11 @@ servers: ## Install what tests start: Kafka, which Java runs, kcat, an S3 server
 	@crates/servers/kafka/fetch.sh $(SERVERS)/kafka
 	@crates/servers/s3/fetch.sh $(SERVERS)/s3
 
+linters:
+	@command -v go >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends golang-go; }
+	@python3 -c "import venv, ensurepip" 2>/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends python3-venv; }
+	@tests/manifests/lint/fetch.sh $(LINTERS)
+
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins
 
@@ -50,10 +61,10 @@ demo: build ## Load ten symbols over sixteen months, build their graph, train on
 	@rm -rf $(DEMO_DATA)
 	$(STREAMFORGE) run examples/train-ten-symbols.json --data-dir $(DEMO_DATA) --exchange $(EXCHANGE)
 
-test: setup servers ## Run every test
+test: setup servers linters ## Run every test
 	cargo test --locked --workspace --all-features
 
-lint: setup $(DENY) ## Check format, lints, documentation and dependencies
+lint: setup linters $(DENY) ## Check format, lints, documentation, dependencies and manifests
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
@@ -62,6 +73,7 @@ lint: setup $(DENY) ## Check format, lints, documentation and dependencies
 	cargo check --locked --quiet -p streamforge-local
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 	$(DENY) --log-level error --all-features check bans licenses sources
+	tests/manifests/lint/lint.sh $(LINTERS)
 
 $(DENY):
 	cargo install --locked --quiet cargo-deny@0.20.2 --root $(CACHE)/tools
@@ -79,6 +91,10 @@ fuzz: setup ## Fuzz every reader of foreign input, FUZZ_SECONDS each; what is fo
 		$(CACHE)/fuzz/$(FUZZ_HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
 			-verbosity=0 -artifact_prefix=$(CACHE)/fuzz/crashes/$$target- $(CACHE)/fuzz/found/$$target fuzz/corpus/$$target || exit 1; \
 	done
+
+images: setup ## Build an image of each program, staged for its Containerfile and as an OCI archive, in IMAGES
+	cargo build --locked --workspace --bins --profile $(IMAGE_PROFILE)
+	$(CARGO_TARGET_DIR)/$(IMAGE_PROFILE)/xtask images $(CARGO_TARGET_DIR)/$(IMAGE_PROFILE) $(IMAGES)
 
 cluster: build ## Start a real Kubernetes of one node, as root; `cargo xtask cluster down` stops it
 	$(CARGO_TARGET_DIR)/release/xtask cluster up --install

@@ -21,7 +21,8 @@ for group in "$here"/programs/*/; do
     echo "building $name, once" >&2
     mkdir -p "$folder/bin/$name"
     # Kubernetes refuses to run as a version that it does not know.
-    (cd "$group" && go build -ldflags "-s -w -X $version.gitVersion=$kubernetes -X $version.gitMajor=1 -X $version.gitMinor=35" \
+    # Of what Prometheus can look for, pods are enough.
+    (cd "$group" && go build -tags remove_all_sd,enable_kubernetes_sd -ldflags "-s -w -X $version.gitVersion=$kubernetes -X $version.gitMajor=1 -X $version.gitMinor=35" \
         -o "$folder/bin/$name/" tool) 2> "$folder/build-$name.log" || { tail -15 "$folder/build-$name.log" >&2; exit 1; }
     echo "$wanted" > "$folder/.built-$name"
 done
@@ -30,12 +31,13 @@ done
 cc -static -O2 -o "$folder/bin/pause" "$here/pause.c"
 # What is installed into the cluster beside its programs; it lies in their modules.
 copy() {
-    mkdir -p "$folder/manifests/$1"
-    cp -f "$(cd "$here/programs/$2" && go list -m -f '{{.Dir}}' "$3")/$4"/*.yaml "$folder/manifests/$1/"
-    chmod -R u+w "$folder/manifests/$1"
+    local kinds=$folder/manifests/$1
+    [ ! "$kinds" -nt "$folder/.built-$2" ] || return 0
+    mkdir -p "$kinds"
+    cp -f "$(cd "$here/programs/$2" && go list -m -f '{{.Dir}}' "$3")/$4"/*.yaml "$kinds/"
+    chmod -R u+w "$kinds"
+    touch "$kinds"
 }
-[ -e "$folder/manifests/.copied" ] || {
-    copy keda keda github.com/kedacore/keda/v2 config/crd/bases
-    copy rollouts rollouts github.com/argoproj/argo-rollouts manifests/crds
-    touch "$folder/manifests/.copied"
-}
+copy keda keda github.com/kedacore/keda/v2 config/crd/bases
+copy rollouts rollouts github.com/argoproj/argo-rollouts manifests/crds
+copy argocd argocd github.com/argoproj/argo-cd/v3 manifests/crds

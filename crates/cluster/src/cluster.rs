@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -14,11 +15,11 @@ use serde_json::{Value, json};
 use streamforge_servers::{Lifetime, Process, cache};
 
 use crate::{
-    Image, Kubectl, certificates,
+    Image, Kubectl, argocd, certificates,
     component::{self, Component, Ready},
     container,
     layout::{HOST, Layout, NODE},
-    missing, network,
+    missing, network, prometheus,
 };
 
 /// Longer than the start of any part takes on a machine that is busy.
@@ -29,6 +30,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 const DNS: &str = include_str!("../manifests/dns.yaml");
 const METRICS: &str = include_str!("../manifests/metrics.yaml");
+const PROMETHEUS: &str = include_str!("../manifests/prometheus.yaml");
+const ARGOCD: &str = include_str!("../manifests/argocd.yaml");
 
 /// A cluster that runs, or did.
 #[derive(Clone, Debug)]
@@ -91,7 +94,7 @@ impl Cluster {
         self.extend()
     }
 
-    /// Installs KEDA and Argo Rollouts.
+    /// Installs KEDA, Prometheus and Argo Rollouts.
     fn extend(&self) -> Result<()> {
         let layout = &self.layout;
         for (file, name) in [("tls.crt", "keda.crt"), ("tls.key", "keda.key"), ("ca.crt", "ca.crt")] {
@@ -106,7 +109,25 @@ impl Cluster {
             self.kubectl().apply(&self.definitions(name)?, &[])?;
         }
         self.kubectl().apply(METRICS, &[])?;
-        component::extensions(layout).iter().try_for_each(|part| self.start(part))
+        self.kubectl().apply(PROMETHEUS, &[])?;
+        component::extensions(layout)?.iter().try_for_each(|part| self.start(part))
+    }
+
+    /// Starts Argo CD on a cluster that is up, where it does not run.
+    ///
+    /// # Errors
+    /// Which part did not start and what it said.
+    pub fn argocd(&self) -> Result<()> {
+        self.kubectl().apply(&self.definitions("argocd")?, &[])?;
+        let applied = Instant::now();
+        // Kinds are served a moment after they were taken.
+        while let Err(error) = self.kubectl().apply(ARGOCD, &[]) {
+            if applied.elapsed() > PATIENCE {
+                return Err(error);
+            }
+            thread::sleep(PAUSE);
+        }
+        argocd::argocd(&self.layout)?.iter().try_for_each(|part| self.start(part))
     }
 
     /// The kinds that a part of the cluster brings, as its module has them.
@@ -142,6 +163,16 @@ impl Cluster {
         Ok(running.len())
     }
 
+    /// Ends one of its processes as a crash would; [`Cluster::up`] starts it again.
+    pub fn kill(&self, name: &str) {
+        if let Some(pid) = self.state().running.get(name) {
+            signal("-KILL", *pid);
+        }
+        while self.state().running.contains_key(name) {
+            thread::sleep(PAUSE);
+        }
+    }
+
     /// Which of its processes run.
     #[must_use]
     pub fn state(&self) -> State {
@@ -166,10 +197,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// A program that was built for it, such as `argocd/cmd`.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        PathBuf::from(self.layout.program(name))
+    }
+
     /// Its command line.
     #[must_use]
     pub fn kubectl(&self) -> Kubectl {
         Kubectl { program: self.layout.program("kubernetes/kubectl"), kubeconfig: self.layout.kubeconfig() }
+    }
+
+    /// URL of its Prometheus.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        format!("http://{}", prometheus::ADDRESS)
     }
 
     /// What `cargo xtask cluster up --json` prints.
@@ -181,6 +224,7 @@ impl Cluster {
             "kubeconfig": self.layout.kubeconfig(),
             "kubectl": self.layout.program("kubernetes/kubectl"),
             "host": HOST,
+            "prometheus": self.prometheus(),
             "pids": running.values().collect::<Vec<_>>(),
             "running": running,
             "ended": ended,
@@ -230,6 +274,7 @@ impl Cluster {
         match ready {
             Ready::Runs => true,
             Ready::File(name) => self.layout.path(name).exists(),
+            Ready::Listens(address) => TcpStream::connect(address).is_ok(),
             Ready::Answers(path) => self.kubectl().run(&["get", "--raw", path]).is_ok(),
             Ready::Node => {
                 let condition = "-o=jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
@@ -242,7 +287,7 @@ impl Cluster {
     fn stop(&self, name: &str) {
         let Some(pid) = self.noted().get(name).copied().filter(|pid| self.is_ours(*pid)) else { return };
         for (signal, patience) in [("-TERM", GRACE), ("-KILL", PATIENCE)] {
-            Command::new("kill").args([signal, &pid.to_string()]).output().ok();
+            self::signal(signal, pid);
             let sent = Instant::now();
             while self.is_ours(pid) && sent.elapsed() < patience {
                 thread::sleep(PAUSE);
@@ -263,4 +308,8 @@ impl Cluster {
         let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.contains(&self.layout.data.display().to_string())
     }
+}
+
+fn signal(name: &str, pid: u32) {
+    Command::new("kill").args([name, &pid.to_string()]).output().ok();
 }

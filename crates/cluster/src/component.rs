@@ -8,7 +8,10 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::layout::{BRIDGE, DNS_SERVICE, HOST, Layout, NODE, OPEN_PORTS, PODS, SERVICES};
+use crate::{
+    layout::{BRIDGE, DNS_SERVICE, HOST, Layout, NODE, OPEN_PORTS, PODS, SERVICES},
+    prometheus::prometheus,
+};
 
 /// How processes beside the cluster look names up.
 const RESOLVER: &str = "resolv.conf";
@@ -32,6 +35,8 @@ pub(crate) enum Ready {
     Node,
     /// A file is there.
     File(&'static str),
+    /// Something listens there.
+    Listens(&'static str),
 }
 
 /// What makes a node that takes pods, in the order of the start.
@@ -49,8 +54,8 @@ pub(crate) fn kubernetes(layout: &Layout) -> Result<Vec<Component>> {
 }
 
 /// What is installed into a cluster that has a node.
-pub(crate) fn extensions(layout: &Layout) -> Vec<Component> {
-    vec![keda_operator(layout), keda_adapter(layout), rollouts(layout)]
+pub(crate) fn extensions(layout: &Layout) -> Result<Vec<Component>> {
+    Ok(vec![keda_operator(layout), keda_adapter(layout), prometheus(layout)?, rollouts(layout)])
 }
 
 fn etcd(layout: &Layout) -> Component {

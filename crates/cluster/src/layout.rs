@@ -16,8 +16,9 @@ pub(crate) const KUBERNETES_SERVICE: &str = "10.244.255.1";
 pub(crate) const DNS_SERVICE: &str = "10.244.255.10";
 /// The bridge between the host and its pods.
 pub(crate) const BRIDGE: &str = "streamforge0";
-/// Ports that KEDA's adapter (metrics) and Argo Rollouts (metrics, health) open at every address of the host.
-pub(crate) const OPEN_PORTS: [u16; 3] = [18082, 18090, 18091];
+/// Ports that KEDA's adapter (metrics), Argo Rollouts (metrics, health) and Argo CD (metrics) open at every address of the
+/// host.
+pub(crate) const OPEN_PORTS: [u16; 4] = [18082, 18090, 18091, 18092];
 /// Name of the only node.
 pub(crate) const NODE: &str = "node1";
 

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 use anyhow::{Context as _, Result, bail};
 
 /// A program, or a file, and the package of Debian that brings it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 11] = [
     ("containerd", "containerd"),
     ("runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -13,6 +13,8 @@ const NEEDED: [(&str, &str); 9] = [
     ("nft", "nftables"),
     ("ip", "iproute2"),
     ("mount", "mount"),
+    ("redis-server", "redis-server"),
+    ("git", "git"),
     ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
     ("cc", "build-essential"),
 ];

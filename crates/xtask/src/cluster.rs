@@ -12,15 +12,20 @@ use streamforge_cluster::{Cluster, Image, install};
 /// Builds and starts what does not run yet, and prints where it is.
 pub(crate) fn up(options: &[String]) -> Result<()> {
     let mut is_json = false;
+    let mut has_argocd = false;
     for option in options {
         match option.as_str() {
             "--json" => is_json = true,
             "--install" => install()?,
+            "--argocd" => has_argocd = true,
             unknown => bail!("unknown option {unknown:?}"),
         }
     }
     let cluster = Cluster::own()?;
     cluster.up()?;
+    if has_argocd {
+        cluster.argocd()?;
+    }
     let described = cluster.describe();
     let text = if is_json { described.to_string() } else { serde_json::to_string_pretty(&described)? };
     writeln!(io::stdout(), "{text}")?;

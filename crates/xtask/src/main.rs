@@ -5,6 +5,8 @@ use std::process::ExitCode;
 mod bare_axum;
 mod bench;
 mod cluster;
+mod images;
+mod new_function;
 mod servers;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -18,6 +20,8 @@ fn main() -> anyhow::Result<ExitCode> {
         ("cluster", [action]) if action == "down" => cluster::down()?,
         ("cluster", [action]) if action == "status" => cluster::status()?,
         ("cluster", [action, name, program]) if action == "load" => cluster::load(name, program)?,
+        ("images", [programs, folder]) => images::images(programs.as_ref(), folder.as_ref())?,
+        ("new-function", [name, options @ ..]) => new_function::new_function(name, options)?,
         ("kafka", [action, options @ ..]) if action == "up" => servers::kafka(options)?,
         ("s3", [action, options @ ..]) if action == "up" => servers::s3(options)?,
         ("postgres", [action, options @ ..]) if action == "up" => servers::postgres(options)?,
@@ -32,8 +36,10 @@ fn usage() -> ExitCode {
     let names: Vec<_> = bench::names().collect();
     eprintln!(
         "usage: xtask bench [{}]...\n       xtask kafka up [--nodes N] [--secured] [--json]\n       xtask postgres up [--json]\n       xtask s3 up [--secured] [--json]\n       xtask kafka|postgres|s3 down\n       \
-         xtask cluster up [--install] [--json]\n       xtask cluster down|status\n       \
+         xtask cluster up [--install] [--argocd] [--json]\n       xtask cluster down|status\n       \
          xtask cluster load IMAGE PROGRAM\n       \
+         xtask images PROGRAMS FOLDER\n       \
+         xtask new-function NAME [--accepts TYPE]\n       \
          xtask bare-axum PORT",
         names.join("|")
     );
