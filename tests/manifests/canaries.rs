@@ -28,18 +28,22 @@ fn a_version_that_nothing_judges_is_found() {
             (file, "maxUnavailable: 0", "maxUnavailable: 1", "maxUnavailable"),
             (file, "progressDeadlineAbort: true", "progressDeadlineAbort: false", "progressDeadlineAbort"),
             ("knative/analysis.yaml", "    - name: version\n", "    - name: hash\n", "version"),
+            // The controller takes no metric in a step that may be measured for ever.
+            ("knative/analysis.yaml", "      count: 1000000\n", "", "no count"),
             ("knative/analysis.yaml", "failureCondition: len(result) > 0 && ", "failureCondition: ", "no answer"),
         ],
     );
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for rollout in tree.of_kind("Rollout") {
         let found = steps(tree, rollout);
         problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", rollout.label())));
     }
     for template in tree.of_kind("AnalysisTemplate") {
+        let endless = template.list("/spec/metrics").iter().filter(|metric| metric["count"].is_null());
+        problems.extend(endless.map(|metric| format!("{}: {} has no count", template.label(), metric["name"])));
         let unguarded = template.list("/spec/metrics").iter().filter(|metric| !is_guarded(metric));
         problems
             .extend(unguarded.map(|metric| format!("{}: {} judges by no answer", template.label(), metric["name"])));

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Puts what looks over the manifests into a folder: kustomize, which Go builds, and checkov for Python. usage: fetch.sh FOLDER
+# Nothing is downloaded when the folder holds what go.mod and requirements.txt name.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+kustomize=$here/../../../crates/cluster/programs/kustomize
+folder=${1:?usage: fetch.sh FOLDER}
+wanted=$({ cat "$here/fetch.sh" "$here/requirements.txt" "$kustomize/go.mod" "$kustomize/go.sum"; python3 --version; } | sha256sum)
+[ "$(cat "$folder/.fetched" 2>/dev/null || true)" != "$wanted" ] || exit 0
+
+command -v go >/dev/null || { echo "kustomize is built by Go 1.24 or later: https://go.dev/dl" >&2; exit 1; }
+python3 -c "import venv, ensurepip" || { echo "checkov runs in a Python with venv, Debian's python3-venv" >&2; exit 1; }
+echo "fetching kustomize and checkov, once" >&2
+rm -rf "$folder"
+mkdir -p "$folder"
+(cd "$kustomize" && CGO_ENABLED=0 GOFLAGS=-trimpath go build -ldflags "-s -w" -o "$folder/" tool)
+python3 -m venv "$folder/checkov"
+"$folder/checkov/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps \
+    --only-binary=:all: --requirement "$here/requirements.txt"
+"$folder/checkov/bin/checkov" --version >/dev/null
+echo "$wanted" > "$folder/.fetched"
