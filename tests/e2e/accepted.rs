@@ -1,6 +1,11 @@
 //! The API server takes every manifest under its strictest checks, and finds what is mistyped.
 
-use crate::world::{condition, world};
+use std::fs;
+
+use crate::world::{condition, root, world};
+
+/// The definition of topics, which only Strimzi brings; it lies beside the repository, or topics are left out.
+const TOPICS: &str = "../shared/crds/strimzi/043-Crd-kafkatopic.yaml";
 
 #[test]
 #[ignore = "needs the cluster of `make e2e`"]
@@ -18,6 +23,23 @@ fn every_manifest_is_accepted_and_says_so() {
 
 #[test]
 #[ignore = "needs the cluster of `make e2e`"]
+fn manifests_for_a_large_cluster_are_accepted() {
+    let world = world();
+    let rendered = world.kubectl(&["kustomize", &root().join("overlays/cluster").display().to_string()]);
+    let definition = fs::read_to_string(root().join(TOPICS));
+    if let Ok(definition) = &definition {
+        world.cluster.kubectl().apply(definition, &[]).unwrap();
+        world.kubectl(&["wait", "--for=condition=Established", "crd/kafkatopics.kafka.strimzi.io", "--timeout=60s"]);
+    }
+    let is_known = |document: &&str| definition.is_ok() || !document.contains("\nkind: KafkaTopic\n");
+    let known: Vec<&str> = rendered.split("\n---\n").filter(is_known).collect();
+    assert!(known.len() > 70, "{}", known.len());
+    world.cluster.kubectl().apply(&known.join("\n---\n"), &["--dry-run=server"]).unwrap();
+    world.kubectl(&["delete", "crd", "kafkatopics.kafka.strimzi.io", "--ignore-not-found"]);
+}
+
+#[test]
+#[ignore = "needs the cluster of `make e2e`"]
 fn a_typing_mistake_is_found() {
     let world = world();
     for (right, wrong, named) in [
@@ -27,6 +49,10 @@ fn a_typing_mistake_is_found() {
         ("strategy: gradual", "strategy: gradualy", "gradualy"),
         ("containerPort: 8080", "containerPort: http", "containerPort"),
         ("terminationGracePeriodSeconds", "terminationGraceSeconds", "terminationGraceSeconds"),
+        ("policyTypes:", "policyType:", "policyType"),
+        ("whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: Schedule", "Schedule"),
+        ("maxUnavailable: 50%", "maxUnavailable: half", "half"),
+        ("limits.cpu:", "limit.cpu:", "limit.cpu"),
     ] {
         assert!(world.manifests.contains(right), "{right}");
         let mistaken = world.manifests.replace(right, wrong);

@@ -5,9 +5,23 @@
 
 mod accepted;
 mod burst;
+mod canary;
+#[path = "../support/dashboards.rs"]
+mod dashboards;
+mod faults;
+mod flow;
+mod git;
+mod healing;
+mod judged;
+#[path = "../support/promql.rs"]
+mod promql;
 mod refused;
+mod reports;
+mod repository;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
+mod timeline;
+mod watched;
 mod workflow;
 mod world;

@@ -1,58 +1,45 @@
 //! One event becomes a graph in pods that were not there before, and they are gone afterwards.
 
-use std::time::Duration;
-
-use serde_json::{Value, json};
+use std::thread;
 
 use crate::{
-    support::{Answer, Ended, Running, until_within},
-    world::{World, idle, world},
+    flow::{Flow, SYMBOLS, loading, stored, truth},
+    support::until_within,
+    timeline::Timeline,
+    world::{ALWAYS, PATIENCE, idle, world},
 };
 
-const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
-const BARS_OF_A_DAY: usize = 96;
-const DAYS: usize = 31;
-const PATIENCE: Duration = Duration::from_mins(10);
+const DAYS: &str = "2025-01-01:2025-01-31";
+const BARS: usize = 31 * 96;
 
 #[test]
 #[ignore = "needs the cluster of `make e2e`"]
 fn an_event_becomes_a_graph_in_pods_that_come_and_go() {
     let world = world();
     idle(world);
-    let request = json!({
-        "symbols": SYMBOLS, "time_range": "2024-01-01:2024-01-31",
-        "requests": [
-            {"target": "loader-producer", "type": "api_candles_15m"},
-            {"target": "arango-connector", "type": "api_candles_15m"},
-            {"target": "graph-builder", "type": "gnn_graph"},
-        ],
+    let mut timeline = Timeline::start();
+    let flow = thread::scope(|scope| {
+        let started = scope.spawn(|| Flow::start(world, "workflow", &loading(DAYS)));
+        until_within("the first pod", PATIENCE, || (timeline.sample(world).len() > ALWAYS.len()).then_some(()));
+        println!("first pod after {:.1} s", timeline.seconds());
+        started.join().unwrap()
     });
-    let headers = [
-        ("ce-specversion", "1.0"),
-        ("ce-id", "e2e-1"),
-        ("ce-source", "/tests/e2e"),
-        ("ce-type", "io.streamforge.workflow.requested.v1"),
-    ];
-    let ingress = world.url("knative-eventing", "kafka-broker-ingress");
-    let answer = Answer::post(&format!("{ingress}/streamforge/workflows"), &headers, &request.to_string());
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let api = world.url("streamforge", "queue-manager-api");
-    let ended = until_within("the workflow to end", PATIENCE, || {
-        let listed = Answer::get(&format!("{api}/queues")).body;
-        let workflow = listed["data"]["queues"].as_array()?.first()?.clone();
-        ["finished", "error", "stopped"].iter().any(|status| workflow["status"] == *status).then_some(workflow)
+    until_within("the first effect", PATIENCE, || {
+        timeline.sample(world);
+        (flow.now()["records_written"].as_u64() > Some(0)).then_some(())
     });
-    assert_eq!(ended["status"], "finished", "{ended:#}");
-    for symbol in SYMBOLS {
-        let rows = stored(world, &["export", "candles", "--symbol", symbol, "--interval", "15m"]).succeeded();
-        assert_eq!(rows.lines().count(), DAYS * BARS_OF_A_DAY, "{symbol}");
-    }
-    let graph: Value = serde_json::from_str(&stored(world, &["export", "graph"]).succeeded()).unwrap();
-    assert_eq!(graph["nodes"].as_array().unwrap().len(), SYMBOLS.len());
-    idle(world);
-}
-
-fn stored(world: &World, arguments: &[&str]) -> Ended {
-    let data = world.data.display().to_string();
-    Running::start(&[arguments, &["--data-dir", &data]].concat()).wait()
+    println!("first effect after {:.1} s", timeline.seconds());
+    until_within("the end", PATIENCE, || {
+        timeline.sample(world);
+        (flow.now()["status"] == "finished" || timeline.seconds() > PATIENCE.as_secs_f64() / 2.0).then_some(())
+    });
+    println!("finished after {:.1} s", timeline.seconds());
+    let ended = flow.finish();
+    assert_eq!(ended["records_written"], SYMBOLS.len() * BARS, "{ended:#}");
+    assert_eq!(stored(world, DAYS, &ended), truth(world, DAYS), "the same bytes as without a cluster");
+    until_within("all functions to be at zero", PATIENCE, || {
+        (timeline.sample(world).keys().eq(ALWAYS.as_slice())).then_some(())
+    });
+    println!("at zero after {:.1} s", timeline.seconds());
+    timeline.draw("workflow");
 }

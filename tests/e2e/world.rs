@@ -5,32 +5,37 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::fs::chown,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, OnceLock},
     time::Duration,
 };
 
 use serde_json::Value;
-use streamforge_cluster::{Cluster, Image, Kubectl};
+use streamforge_cluster::{Cluster, Kubectl, Published, revision};
 use streamforge_local::manifest::{KafkaTopic, Manifests};
 use streamforge_servers::{Kafka, Lifetime, Process, Server as _, kafka::Settings};
 
-use crate::support::{Folder, binary, until, until_within};
+use crate::support::{Folder, binary, recorded, until, until_within};
 
 /// Where the overlay expects Kafka and the exchange.
 const KAFKA: ([u8; 4], u16) = ([10, 244, 0, 1], 9092);
 const EXCHANGE: &str = "10.244.0.1:18500";
 /// The node's folder in the overlay, which becomes one of the test's own.
-const VOLUME: &str = "/var/lib/streamforge";
+pub(crate) const VOLUME: &str = "/var/lib/streamforge";
 /// As whom functions run.
 const USER: u32 = 65532;
 /// Longer than what is started in pods takes on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The pods that never sleep.
+pub(crate) const ALWAYS: [&str; 2] = ["queue-manager-api", "self-healer"];
 
 /// Everything that is deployed. It stays as long as the tests run.
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
-    pub(crate) kafka: Kafka,
+    kafka: Mutex<Kafka>,
     _exchange: Process,
+    /// Where its exchange has its market from.
+    pub(crate) market: String,
     /// All that is deployed.
     pub(crate) manifests: String,
     /// The volume of the functions.
@@ -47,6 +52,12 @@ pub(crate) fn world() -> &'static World {
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Where the market comes from: recorded where recordings lie beside the repository.
+fn market() -> String {
+    let recordings = Path::new(recorded::RECORDINGS).join(recorded::QUARTERS);
+    if recordings.is_dir() { format!("replay:{}", recordings.display()) } else { "synthetic:42".to_owned() }
 }
 
 /// The manifests of the overlay, rendered.
@@ -68,7 +79,8 @@ impl World {
         create_topics(&kafka);
         let folder = Folder::new();
         let program = binary::path().display().to_string();
-        let arguments = [program.as_str(), "exchange", "serve", "--listen", EXCHANGE];
+        let market = market();
+        let arguments = [program.as_str(), "exchange", "serve", "--listen", EXCHANGE, "--source", &market];
         // What all tests share is never dropped.
         let exchange = Process::start(&arguments, &folder.path("exchange.log"), Lifetime::WithStarter).unwrap();
         until("the exchange to listen", || TcpStream::connect(EXCHANGE).ok());
@@ -79,7 +91,8 @@ impl World {
         let manifests = rendered(&kubectl).replace(VOLUME, &data.display().to_string());
         load_images(&cluster, &manifests);
         apply(&kubectl, &manifests);
-        let world = Self { cluster, kafka, _exchange: exchange, manifests, data, _folder: folder };
+        let kafka = Mutex::new(kafka);
+        let world = Self { cluster, kafka, _exchange: exchange, market, manifests, data, _folder: folder };
         for (namespace, deployment) in
             [("knative-eventing", "streamforge-data-plane"), ("streamforge", "queue-manager-api")]
         {
@@ -98,6 +111,21 @@ impl World {
             (!triggers.is_empty() && triggers.iter().all(is_ready)).then_some(())
         });
         world
+    }
+
+    /// The Kafka of the cluster; who holds it keeps others from it.
+    pub(crate) fn kafka(&self) -> MutexGuard<'_, Kafka> {
+        self.kafka.lock().unwrap()
+    }
+
+    /// URL of the event log.
+    pub(crate) fn bus(&self) -> String {
+        self.kafka().url()
+    }
+
+    /// URL of the cluster's Prometheus.
+    pub(crate) fn prometheus(&self) -> String {
+        self.cluster.prometheus()
     }
 
     /// Calls kubectl, which has to succeed.
@@ -128,9 +156,9 @@ impl World {
     }
 }
 
-/// Waits until there are no pods but the one that never sleeps.
+/// Waits until there are no pods but those that never sleep.
 pub(crate) fn idle(world: &World) {
-    until_within("all functions to be at zero", PATIENCE, || (world.pods() == ["queue-manager-api"]).then_some(()));
+    until_within("all functions to be at zero", PATIENCE, || (world.pods() == ALWAYS).then_some(()));
 }
 
 /// A condition of an object's status; null where it has none of that type.
@@ -167,11 +195,10 @@ fn load_images(cluster: &Cluster, manifests: &str) {
     images.sort_unstable();
     images.dedup();
     assert!(images.len() > 5, "{images:?}");
-    for image in images {
-        let program = image.rsplit('/').next().unwrap().split(':').next().unwrap();
-        let made = Image::of_program(image, &release().join(program));
-        let runtime = std::env::var_os("ORT_DYLIB_PATH").filter(|_| program == "predictor");
-        cluster.load(&runtime.iter().fold(made, |image, path| image.library(Path::new(path)))).unwrap();
+    let published = Published::all(&root()).unwrap();
+    for name in images {
+        let known = published.iter().find(|known| known.name() == name).unwrap_or_else(|| panic!("{name} is not ours"));
+        cluster.load(&known.image(&release(), &revision(&root())).unwrap()).unwrap();
     }
 }
 

@@ -38,7 +38,7 @@ fn weak_delivery_is_found() {
     );
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let manifests = &tree.manifests;
     let of = |trigger: &Trigger| {
         let found = match manifests.broker(&trigger.broker) {

@@ -39,7 +39,8 @@ fn a_job_without_tasks_or_with_runs_in_danger_is_found() {
             (file, "    strategy: accurate", "    strategy: default", "accurate"),
             (file, "[Ready, PodScheduled]", "[PodScheduled]", "pendingPodConditions"),
             (file, "            readinessProbe:", "            startupProbe:", "readinessProbe"),
-            (file, "[cat, /tmp/claimed]", "[cat, /tmp/taken]", "readinessProbe"),
+            (file, "path: /health/ready, port: http", "path: /health/live, port: http", "readinessProbe"),
+            (file, "value: \"8080\"", "value: \"8081\"", "readinessProbe"),
             (file, "allowIdleConsumers: \"true\"", "allowIdleConsumers: \"false\"", "allowIdleConsumers"),
             (file, "scaleToZeroOnInvalidOffset: \"false\"", "scaleToZeroOnInvalidOffset: \"true\"", "first task"),
             (file, "restartPolicy: Never", "restartPolicy: OnFailure", "restartPolicy"),
@@ -60,7 +61,7 @@ fn a_job_without_tasks_or_with_runs_in_danger_is_found() {
     );
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for wired in &tree.manifests.scaled_jobs {
         let object = tree.of_kind("ScaledJob").find(|object| object.name() == wired.name.name);
@@ -122,10 +123,13 @@ fn counting(wired: &ScaledJob, object: &Object) -> Vec<String> {
     if !conditions.contains(&json!("Ready")) {
         found.push("pendingPodConditions do not wait for Ready".to_owned());
     }
-    let claim = object.list(&format!("{CONTAINER}/env")).iter().find(|entry| entry["name"] == job::SETTINGS[1].name);
-    let probed = object.list(&format!("{CONTAINER}/readinessProbe/exec/command")).last();
-    if claim.is_none() || claim.map(|entry| &entry["value"]) != probed {
-        found.push("its readinessProbe does not look for the file that says that it took its task".to_owned());
+    let told = object.list(&format!("{CONTAINER}/env")).iter().find(|entry| entry["name"] == job::SETTINGS[1].name);
+    let probe = object.at(&format!("{CONTAINER}/readinessProbe/httpGet"));
+    let ports = object.list(&format!("{CONTAINER}/ports"));
+    let probed = ports.iter().find(|port| port["name"] == probe["port"]).map(|port| port["containerPort"].to_string());
+    let is_asked = probed.is_some() && probed.as_deref() == told.and_then(|entry| entry["value"].as_str());
+    if !is_asked || probe["path"] != "/health/ready" {
+        found.push("its readinessProbe does not ask the job whether it has taken its task".to_owned());
     }
     found
 }

@@ -23,7 +23,7 @@ fn a_file_left_out_is_found() {
     );
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for folder in FOLDERS {
         let own = format!("{folder}/kustomization.yaml");

@@ -2,12 +2,27 @@
 //!
 //! Each check is a function from the tree to its problems, so that it is also tried on a tree with a mistake in it.
 
+mod accounts;
+mod argocd;
 mod canaries;
+#[path = "../support/dashboards.rs"]
+mod dashboards;
 mod delivery;
+mod disruption;
+mod images;
 mod jobs;
 mod keys;
 mod kustomizations;
+mod monitoring;
+mod network;
+mod new_functions;
+mod overlays;
 mod pods;
+mod policy;
+#[path = "../support/promql.rs"]
+mod promql;
+mod quota;
+mod rights;
 mod routing;
 mod scaling;
 mod schemas;

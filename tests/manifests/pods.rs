@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use dummy_service::{Behaviour, Dummy};
 use queue_manager::ApiService;
+use self_healer::SelfHealer;
 use serde_json::{Value, json};
 use streamforge_function::{
     Function as _, VARIABLES,
@@ -26,11 +27,10 @@ const PROBES: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
 ///
 /// # Source
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
-fn required() -> [(String, Value); 12] {
+fn required() -> [(String, Value); 11] {
     [
         (format!("{POD}/securityContext/runAsNonRoot"), json!(true)),
         (format!("{POD}/securityContext/seccompProfile/type"), json!("RuntimeDefault")),
-        (format!("{POD}/automountServiceAccountToken"), json!(false)),
         // Else Kubernetes tells each pod of all Services by variables, and functions refuse those with our prefix.
         (format!("{POD}/enableServiceLinks"), json!(false)),
         (format!("{POD}/hostNetwork"), json!(null)),
@@ -79,6 +79,24 @@ fn a_careless_pod_is_found() {
             ),
             ("knative/graph-builder.yaml", "claimName: streamforge-data", "claimName: data", "PersistentVolumeClaim"),
             ("knative/environment.yaml", "name: streamforge-environment", "name: environment", "ConfigMap"),
+            (
+                "knative/queue-manager-api.yaml",
+                "automountServiceAccountToken: false",
+                "automountServiceAccountToken: true",
+                "automount",
+            ),
+            (
+                "knative/self-healer.yaml",
+                "automountServiceAccountToken: true",
+                "automountServiceAccountToken: false",
+                "automount",
+            ),
+            (
+                "knative/self-healer.yaml",
+                "serviceAccountName: self-healer",
+                "serviceAccountName: streamforge",
+                "account",
+            ),
         ],
     );
 }
@@ -99,7 +117,7 @@ async fn the_host_answers_every_probe() {
     }
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for workload in tree.workloads() {
         let mut found = security(workload);
@@ -116,6 +134,14 @@ fn problems(tree: &Tree) -> Vec<String> {
 fn security(workload: &Object) -> Vec<String> {
     let unmet = required().into_iter().filter(|(pointer, value)| workload.at(pointer) != value);
     let mut found: Vec<String> = unmet.map(|(pointer, value)| format!("{pointer} is not {value}")).collect();
+    // Who asks the API server needs a token, and is somebody of its own there.
+    let asks = workload.name() == SelfHealer::NAME;
+    if *workload.at(&format!("{POD}/automountServiceAccountToken")) != asks {
+        found.push(format!("automountServiceAccountToken is not {asks}"));
+    }
+    if asks && workload.text(&format!("{POD}/serviceAccountName")) != workload.name() {
+        found.push("its account is not its own".to_owned());
+    }
     if workload.at(&format!("{POD}/securityContext/runAsUser")).as_u64().is_none_or(|user| user == 0) {
         found.push("runAsUser is not a user other than root".to_owned());
     }
@@ -175,6 +201,7 @@ fn environment(tree: &Tree, workload: &Object) -> Vec<String> {
     let name = workload.name();
     let is_read = |variable: &str| match name {
         ApiService::NAME => VARIABLES.iter().chain(ApiService::SETTINGS).any(|setting| setting.name == variable),
+        SelfHealer::NAME => VARIABLES.iter().chain(SelfHealer::SETTINGS).any(|setting| setting.name == variable),
         _ => functions::reads_variable(name, variable),
     };
     let own = workload.list(&format!("{CONTAINER}/env")).iter().filter_map(|variable| variable["name"].as_str());

@@ -28,7 +28,7 @@ use crate::{assert_finds, assert_sound, tree::Tree};
 /// What a function's host answers where the function does not accept it.
 const ANSWERED_BY_HOST: [EventType; 2] = [EventType::ControlStop, EventType::ControlPing];
 
-/// Types that no function reads, and who does.
+/// Types that no function has to read, and who does.
 const READ_ELSEWHERE: [(EventType, &str); 2] =
     [(EventType::ModelTrained, "the live feeds of the API"), (EventType::PredictionMade, "the live feeds of the API")];
 
@@ -80,7 +80,7 @@ fn an_event_that_goes_astray_is_found() {
     );
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let manifests = &tree.manifests;
     let mut problems = Vec::new();
     let mut delivered: BTreeMap<String, BTreeSet<EventType>> = BTreeMap::new();
@@ -104,13 +104,8 @@ fn problems(tree: &Tree) -> Vec<String> {
             }
         }
         problems.extend(reports_of_strangers(manifests, kind));
-        let elsewhere = READ_ELSEWHERE.iter().find(|(other, _)| *other == kind);
-        match elsewhere {
-            None if readers == 0 => problems.push(format!("{kind} has no reader")),
-            Some((_, reader)) if readers > 0 => {
-                problems.push(format!("{kind} is read by a function, not just by {reader}"));
-            }
-            _ => {}
+        if readers == 0 && !READ_ELSEWHERE.iter().any(|(other, _)| *other == kind) {
+            problems.push(format!("{kind} has no reader"));
         }
     }
     for (name, accepted) in accepted() {
@@ -131,6 +126,11 @@ struct Journey {
     services: Vec<String>,
     /// A Broker that it passed twice.
     circle: Option<String>,
+}
+
+/// The Services that an event comes to where it is meant for a function.
+pub(crate) fn readers(manifests: &Manifests, kind: EventType, target: &str) -> Vec<String> {
+    follow(manifests, kind, target, true).services
 }
 
 fn follow(manifests: &Manifests, kind: EventType, target: &str, is_fresh: bool) -> Journey {

@@ -55,7 +55,7 @@ fn more_workers_than_partitions_are_found_where_delivery_is_ordered() {
 const UNORDERED: &str = "delivery.order: unordered";
 const ORDERED: &str = "delivery.order: ordered";
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let manifests = &tree.manifests;
     let mut problems = Vec::new();
     for scaled in &manifests.scaled_objects {

@@ -13,19 +13,43 @@ use crate::{
 };
 
 /// Kinds, and where their definitions are.
-const DEFINITIONS: [(&str, &str); 8] = [
+const DEFINITIONS: [(&str, &str); 13] = [
     ("Broker", "knative-eventing/broker.yaml"),
     ("Trigger", "knative-eventing/trigger.yaml"),
     ("KafkaSink", "knative-kafka/100-kafka-sink.yaml"),
     ("KafkaTopic", "strimzi/043-Crd-kafkatopic.yaml"),
     ("ScaledObject", "keda/keda.sh_scaledobjects.yaml"),
     ("ScaledJob", "keda/keda.sh_scaledjobs.yaml"),
+    ("TriggerAuthentication", "keda/keda.sh_triggerauthentications.yaml"),
     ("Rollout", "argo-rollouts/rollout-crd.yaml"),
     ("AnalysisTemplate", "argo-rollouts/analysis-template-crd.yaml"),
+    ("Application", "argo-cd/application-crd.yaml"),
+    ("AppProject", "argo-cd/appproject-crd.yaml"),
+    ("PodMonitor", "prometheus-operator/crd-podmonitors.yaml"),
+    ("PrometheusRule", "prometheus-operator/crd-prometheusrules.yaml"),
 ];
 
 /// Kinds of Kubernetes itself and of kustomize, which have no such definition.
-const BUILT_IN: [&str; 5] = ["ConfigMap", "Deployment", "Kustomization", "PersistentVolumeClaim", "Service"];
+const BUILT_IN: [&str; 18] = [
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "CustomResourceDefinition",
+    "Deployment",
+    "EndpointSlice",
+    "Kustomization",
+    "LimitRange",
+    "Namespace",
+    "NetworkPolicy",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "ServiceAccount",
+];
 
 #[test]
 fn custom_resources_fit_their_schemas() {
@@ -117,10 +141,23 @@ fn definitions() -> Option<&'static Definitions> {
     read.as_ref()
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let Some(definitions) = definitions() else { return Vec::new() };
     let mut problems = scaler_metadata(tree, &definitions.scalers);
-    for object in &tree.objects {
+    problems.extend(unfitting(&tree.objects));
+    problems
+}
+
+/// Whether there are definitions to check against.
+pub(crate) fn are_there() -> bool {
+    definitions().is_some()
+}
+
+/// What does not fit the definitions, where those are there.
+pub(crate) fn unfitting(objects: &[Object]) -> Vec<String> {
+    let Some(definitions) = definitions() else { return Vec::new() };
+    let mut problems = Vec::new();
+    for object in objects {
         let (kind, version) = (object.text("/kind"), object.text("/apiVersion"));
         if BUILT_IN.contains(&kind) {
             continue;

@@ -47,7 +47,7 @@ impl Tree {
         Self::parse(files)
     }
 
-    fn parse(files: BTreeMap<String, String>) -> Result<Self, String> {
+    pub(crate) fn parse(files: BTreeMap<String, String>) -> Result<Self, String> {
         let texts = files.iter().map(|(file, text)| (file.as_str(), text.as_str()));
         let manifests = Manifests::parse(texts).map_err(|error| error.to_string())?;
         let mut objects = Vec::new();

@@ -38,7 +38,7 @@ fn a_name_without_an_object_is_found() {
     );
 }
 
-fn problems(tree: &Tree) -> Vec<String> {
+pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = namespaces(tree);
     problems.extend(topics(&tree.manifests));
     problems.extend(subscribers(&tree.manifests));

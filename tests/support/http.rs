@@ -19,6 +19,11 @@ impl Answer {
         Self::to("GET", url, &[], "").expect("the server answers")
     }
 
+    /// Asks a server that may be gone.
+    pub(crate) fn try_get(url: &str) -> io::Result<Self> {
+        Self::to("GET", url, &[], "")
+    }
+
     pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &str) -> Self {
         Self::try_post(url, headers, body).expect("the server answers")
     }
@@ -40,11 +45,29 @@ impl Answer {
         );
         let mut stream = TcpStream::connect(address)?;
         stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let length = answer.windows(4).position(|part| part == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+        let head = String::from_utf8_lossy(&answer[..length]).to_lowercase();
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-        let body = serde_json::from_str(body).unwrap_or_default();
+        let body = &answer[length + 4..];
+        let is_chunked = head.contains("\r\ntransfer-encoding: chunked");
+        let body = if is_chunked { joined(body).ok_or(io::ErrorKind::InvalidData)? } else { body.to_vec() };
+        let body = serde_json::from_slice(&body).unwrap_or_default();
         Ok(Self { status: status.ok_or(io::ErrorKind::InvalidData)?, body })
+    }
+}
+
+/// The chunks of a body as one; none if it is cut off.
+fn joined(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|part| part == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(whole);
+        }
+        whole.extend_from_slice(rest.get(end + 2..end + 2 + length)?);
+        rest = rest.get(end + 2 + length + 2..)?;
     }
 }

@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 
 use super::Folder;
 
-const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/klines_native");
+pub(crate) const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/klines_native");
 const DAY: i64 = 86_400_000;
 
 /// Recordings of fifteen minutes over sixteen months.

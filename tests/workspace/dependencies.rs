@@ -10,7 +10,7 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events`, `salvage`, `servers` ← `bus`, `cluster`, `dataset`, `ledger`, `store`, `exchange`, `function` ← functions, trainer, `backup` ← `local` ← `data-plane`, tests and tools.
+/// `events`, `salvage`, `servers` ← `bus`, `cluster`, `dataset`, `ledger`, `store`, `exchange`, `function` ← functions, trainer, `backup`, `scaffold` ← `local` ← `data-plane`, tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
         "streamforge-events" | "streamforge-salvage" | "streamforge-servers" => Some(0),
@@ -21,7 +21,7 @@ fn layer(member: &Member) -> Option<u8> {
         | "streamforge-store"
         | "streamforge-exchange"
         | "streamforge-function" => Some(1),
-        "gnn-trainer" | "streamforge-backup" => Some(2),
+        "gnn-trainer" | "streamforge-backup" | "streamforge-scaffold" => Some(2),
         _ if member.is_in("functions") => Some(2),
         "streamforge-local" => Some(3),
         "streamforge-data-plane" | "streamforge-tests" | "xtask" => Some(4),
@@ -35,7 +35,7 @@ const WORLDS: [(&str, &[&str]); 13] = [
     // The exchange and the store have doubles of servers.
     ("axum", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
     ("cloudevents-sdk", &["streamforge-events", "streamforge-function"]),
-    ("kube", &["streamforge-data-plane"]),
+    ("kube", &["self-healer", "streamforge-data-plane"]),
     ("object_store", &["streamforge-store"]),
     // The trainer holds what it exports to it.
     ("ort", &["gnn-trainer", "predictor"]),

@@ -12,18 +12,20 @@ use loader_api_trades::TradeLoader;
 use predictor::{Predictor, Runtime};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use queue_manager::{ApiService, QueueManager};
+use self_healer::SelfHealer;
 use serde_json::json;
 use streamforge_events::{Envelope, Event, EventType};
-use streamforge_function::{Function, METRICS, Setting, VARIABLES, job, test_util::TestIngress};
+use streamforge_exchange::{Client, ClientConfig};
+use streamforge_function::{Config, Function, METRICS, Setting, VARIABLES, job, test_util::TestIngress};
 use streamforge_ledger::{Ledger, POSTGRES_VARIABLES};
-use streamforge_local::{cli::Cli, metrics::RECORDS_LOST};
+use streamforge_local::{cli::Cli, metrics::METRICS as PLATFORM};
 use streamforge_store::{ARANGO_VARIABLES, S3_VARIABLES};
 
 use crate::{assert_none, markdown::coded_rows, text};
 
 #[test]
 fn every_environment_variable_is_explained() {
-    let settings: [&[Setting]; 11] = [
+    let settings: [&[Setting]; _] = [
         VARIABLES,
         job::SETTINGS,
         Connector::SETTINGS,
@@ -35,6 +37,7 @@ fn every_environment_variable_is_explained() {
         Predictor::SETTINGS,
         QueueManager::SETTINGS,
         ApiService::SETTINGS,
+        SelfHealer::SETTINGS,
     ];
     let backends = ARANGO_VARIABLES
         .iter()
@@ -48,7 +51,7 @@ fn every_environment_variable_is_explained() {
 
 #[tokio::test]
 async fn every_metric_is_explained() {
-    let host = METRICS.iter().map(|metric| {
+    let described = METRICS.iter().chain(PLATFORM).map(|metric| {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let row = format!("| `{}` | {} | {} |", metric.name, or_dash(&labels.join(", ")), metric.description);
         (metric.name.to_owned(), row)
@@ -58,11 +61,13 @@ async fn every_metric_is_explained() {
         metrics_of_the_dummy().await,
         metrics_of_the_connector().await,
         metrics_of_the_predictor().await,
+        metrics_of_the_loader(),
+        metrics_of_the_api().await,
+        metrics_of_the_healer(),
     ]
     .concat();
-    let own = functions.into_iter().chain([RECORDS_LOST.to_owned()]);
-    let own = own.map(|name| (name.clone(), format!("| `{name}` |")));
-    assert_none(&differences("docs/metrics.md", &host.chain(own).collect::<Vec<_>>()));
+    let own = functions.into_iter().map(|name| (name.clone(), format!("| `{name}` |")));
+    assert_none(&differences("docs/metrics.md", &described.chain(own).collect::<Vec<_>>()));
 }
 
 fn variable(setting: &Setting) -> (String, String) {
@@ -121,6 +126,38 @@ async fn metrics_of_the_predictor() -> Vec<String> {
     let predictor = Predictor::new(store, objects, Runtime::new(None), Duration::ZERO);
     let mut registry = Registry::default();
     predictor.register_metrics(&mut registry);
+    names(&registry)
+}
+
+fn metrics_of_the_loader() -> Vec<String> {
+    let client = Client::new(ClientConfig::new("http://127.0.0.1:1"));
+    let mut registry = Registry::default();
+    CandleLoader::new(client.expect("a client of nobody")).register_metrics(&mut registry);
+    names(&registry)
+}
+
+async fn metrics_of_the_api() -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite://{}/store.db", folder.path().display());
+    let variables = [("STREAMFORGE_STORE_URL", url.as_str()), ("STREAMFORGE_INGRESS_URL", "http://127.0.0.1:1")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::from_map(&variables.into(), ApiService::SETTINGS).expect("a configuration");
+    let service = ApiService::from_config(&config).await.expect("a new store");
+    let mut registry = Registry::default();
+    service.register_metrics(&mut registry);
+    // Those with labels have series once the store was looked at.
+    let looking = async {
+        while !names(&registry).contains(&"queue_manager_workflows".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), looking).await.expect("a look at the store");
+    names(&registry)
+}
+
+fn metrics_of_the_healer() -> Vec<String> {
+    let mut registry = Registry::default();
+    SelfHealer::describe_metrics(&mut registry);
     names(&registry)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use queue_manager::ApiService;
+use self_healer::SelfHealer;
 use streamforge_function::Function as _;
 use streamforge_local::{functions, manifest::Manifests};
 
@@ -12,10 +13,12 @@ use crate::{members::members, root};
 fn a_function_has_one_name_everywhere() {
     let manifests = Manifests::read(root()).expect("the manifests are sound");
     let coded: BTreeSet<String> = functions::NAMES.iter().map(ToString::to_string).collect();
-    let crates = members().iter().filter(|member| member.is_in("functions"));
-    let folders = members().iter().filter(|member| member.is_in("functions")).map(super::members::Member::folder);
+    // The healer takes no events: nothing calls it, delivers to it or scales it.
+    let fed = |name: &String| *name != SelfHealer::NAME;
+    let own = || members().iter().filter(|member| member.is_in("functions") && fed(&member.name));
+    let (crates, folders) = (own(), own().map(super::members::Member::folder));
     // The API is the queue manager's second process, called by people and by nothing that scales.
-    let served = |name: &&String| *name != ApiService::NAME;
+    let served = |name: &&String| *name != ApiService::NAME && fed(name);
     let found: [(&str, BTreeSet<String>); 6] = [
         ("crates", crates.map(|member| member.name.clone()).collect()),
         ("folders", folders.collect()),
@@ -30,6 +33,21 @@ fn a_function_has_one_name_everywhere() {
     for (what, names) in found {
         assert_eq!(names, coded, "names of {what} and Function::NAME");
     }
+}
+
+#[test]
+fn what_takes_no_events_has_the_same_name_and_nothing_that_brings_them() {
+    let manifests = Manifests::read(root()).expect("the manifests are sound");
+    let name = SelfHealer::NAME;
+    assert!(members().iter().any(|member| member.name == name && member.folder() == name), "{name}");
+    let healers = manifests.workloads.iter().filter(|workload| workload.name.name == name);
+    let kinds: Vec<(&str, Option<u32>)> = healers.map(|workload| (workload.kind, workload.replicas)).collect();
+    assert_eq!(kinds, [("Deployment", Some(1))]);
+    assert!(!functions::NAMES.contains(&name));
+    let others = manifests.services.iter().map(|item| &item.name.name);
+    let others = others.chain(manifests.scaled_objects.iter().map(|item| &item.name.name));
+    let mut others = others.chain(manifests.triggers.iter().map(|item| &item.name.name));
+    assert!(others.all(|other| other != name));
 }
 
 #[test]
