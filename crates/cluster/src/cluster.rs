@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::TcpStream,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -273,7 +274,7 @@ impl Cluster {
     fn is_ready(&self, ready: Ready) -> bool {
         match ready {
             Ready::Runs => true,
-            Ready::File(name) => self.layout.path(name).exists(),
+            Ready::Socket(name) => UnixStream::connect(self.layout.path(name)).is_ok(),
             Ready::Listens(address) => TcpStream::connect(address).is_ok(),
             Ready::Answers(path) => self.kubectl().run(&["get", "--raw", path]).is_ok(),
             Ready::Node => {

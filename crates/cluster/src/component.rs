@@ -33,8 +33,8 @@ pub(crate) enum Ready {
     Answers(&'static str),
     /// The node takes pods.
     Node,
-    /// A file is there.
-    File(&'static str),
+    /// Somebody listens on a socket in its folder, which may lie there from before.
+    Socket(&'static str),
     /// Something listens there.
     Listens(&'static str),
 }
@@ -149,7 +149,7 @@ fn containerd(layout: &Layout) -> Result<Component> {
     );
     let path = write(layout, "containerd/config.toml", &settings)?;
     let arguments = vec!["containerd".to_owned(), "--config".to_owned(), path];
-    Ok(Component { name: "containerd", arguments, ready: Ready::File("containerd/containerd.sock") })
+    Ok(Component { name: "containerd", arguments, ready: Ready::Socket("containerd/containerd.sock") })
 }
 
 fn kubelet(layout: &Layout) -> Result<Component> {
