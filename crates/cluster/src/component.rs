@@ -306,11 +306,16 @@ pub(crate) fn credentials(layout: &Layout) -> Value {
     })
 }
 
-/// Writes a file of the cluster and answers its path.
+/// Writes a file of the cluster, unless it says the same already, and answers its path.
+///
+/// kube-proxy ends when its file is written anew.
 pub(crate) fn write(layout: &Layout, name: &str, text: &str) -> Result<String> {
     let path = layout.path(name);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    }
+    if fs::read_to_string(&path).is_ok_and(|written| written == text) {
+        return Ok(path.display().to_string());
     }
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
     Ok(path.display().to_string())
