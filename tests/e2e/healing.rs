@@ -31,7 +31,7 @@ fn a_stuck_trainer_is_fenced_and_replaced_and_a_slow_one_left_alone() {
     idle(world);
     let slow = Flow::start(world, "slow", &training("slow", 10_000));
     let steady = holder(world, &slow);
-    let stuck = Flow::start(world, "stuck", &training("stuck", 20));
+    let stuck = Flow::start(world, "stuck", &training("stuck", 300));
     let first = holder(world, &stuck);
     let queue = stuck.now()["id"].as_str().unwrap().to_owned();
     let checkpoints = world.data.join("objects/checkpoints").join(&queue);
