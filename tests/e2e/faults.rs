@@ -91,10 +91,10 @@ fn survive(name: &str, days: &str, fault: impl FnOnce(&World)) {
     let dead = written(world, "dead-letters");
     let flow = Flow::start(world, name, &loading(days));
     until_within("klines to arrive", PATIENCE, || (flow.now()["records_written"].as_u64() > Some(0)).then_some(()));
+    assert_ne!(flow.now()["status"], "finished", "the fault comes too late");
     let began = Instant::now();
     fault(world);
     eprintln!("{name}: the fault took {:.1} s", began.elapsed().as_secs_f64());
-    assert_ne!(flow.now()["status"], "finished", "the fault came too late");
     let over = Instant::now();
     let ended = flow.finish();
     eprintln!("{name}: finished {:.1} s after it", over.elapsed().as_secs_f64());
