@@ -1,5 +1,4 @@
 //! The functions that new ones are made of are compiled, linted and tested as those will be.
-#![allow(missing_docs, reason = "there is nothing here but what the templates have")]
 
 // They know themselves by the names of their crates.
 extern crate self as sample_function;
