@@ -80,6 +80,17 @@ async fn a_file_that_is_no_ledger_is_told() {
     assert!(told.contains(&path.display().to_string()) && told.contains("not a ledger"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_many_make_at_once_is_made_each_time() {
+    for _ in 0..40 {
+        let place = sqlite();
+        let opened = (0..8).map(|_| async { Ledger::open_with(&place.url, &place.access).await.map(drop) });
+        for outcome in futures::future::join_all(opened).await {
+            outcome.unwrap();
+        }
+    }
+}
+
 /// Makes a test of each promise for each database.
 macro_rules! contract {
     ($($module:ident: $($name:ident),+;)+) => {
