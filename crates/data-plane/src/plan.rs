@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use streamforge_local::{
     Error,
     dispatcher::{Subscription, Target},
-    manifest::{Manifests, ObjectName},
+    manifest::{Manifests, ObjectName, Trigger},
 };
 
 use crate::{
@@ -82,6 +82,7 @@ pub(crate) fn plan(objects: &Objects, topics: &BTreeSet<String>, ingress: &str) 
         let conditions = vec![Condition::new("ConfigParsed", Err(Objection::new("InvalidSpec", reason.clone())))];
         plan.verdicts.insert(key.clone(), Verdict { conditions, own: json!({}) });
     }
+    let owners = owners(objects, &plan.manifests);
     for trigger in plan.manifests.triggers.clone() {
         let is_foreign = objects
             .get(&Kind::Broker)
@@ -92,7 +93,8 @@ pub(crate) fn plan(objects: &Objects, topics: &BTreeSet<String>, ingress: &str) 
             continue;
         }
         let resolved = Subscription::resolve(&plan.manifests, &trigger);
-        let verdict = judge(objects, topics, &refused, &trigger.broker, resolved.as_ref());
+        let mut verdict = judge(objects, topics, &refused, &trigger.broker, resolved.as_ref());
+        verdict.conditions.push(Condition::new("ConsumerGroup", require_group(&owners, &trigger)));
         if let Ok(subscription) = resolved
             && verdict.conditions.iter().all(|condition| condition.objection.is_none())
         {
@@ -102,6 +104,35 @@ pub(crate) fn plan(objects: &Objects, topics: &BTreeSet<String>, ingress: &str) 
         plan.verdicts.insert((Kind::Trigger, trigger.name), verdict);
     }
     plan
+}
+
+/// Whose each consumer group is: names of namespace and Trigger are joined, so that two Triggers may come to one group,
+/// and the one that was there first keeps it.
+fn owners(objects: &Objects, manifests: &Manifests) -> BTreeMap<String, ObjectName> {
+    let created = |name: &ObjectName| {
+        let object = objects.get(&Kind::Trigger).and_then(|found| found.get(name));
+        object.and_then(|object| object.metadata.creation_timestamp.clone())
+    };
+    let mut owners: BTreeMap<String, ObjectName> = BTreeMap::new();
+    for trigger in &manifests.triggers {
+        let is_earlier = |owner: &ObjectName| (created(&trigger.name), &trigger.name) < (created(owner), owner);
+        let group = trigger.group();
+        if owners.get(&group).is_none_or(is_earlier) {
+            owners.insert(group, trigger.name.clone());
+        }
+    }
+    owners
+}
+
+fn require_group(owners: &BTreeMap<String, ObjectName>, trigger: &Trigger) -> Result<(), Objection> {
+    let group = trigger.group();
+    match owners.get(&group) {
+        Some(owner) if *owner != trigger.name => {
+            let words = format!("consumer group `{group}` is that of Trigger {owner}; give one of them another name");
+            Err(Objection::new("ConsumerGroupInUse", words))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn judge(
@@ -198,10 +229,15 @@ mod tests {
     const INGRESS: &str = "http://ingress";
 
     fn add(objects: &mut Objects, kind: Kind, name: &str, rest: &Value) {
-        let mut object = DynamicObject::new(name, &kind.resource()).within("n");
+        add_within(objects, "n", kind, name, rest);
+    }
+
+    fn add_within(objects: &mut Objects, namespace: &str, kind: Kind, name: &str, rest: &Value) {
+        let mut object = DynamicObject::new(name, &kind.resource()).within(namespace);
+        object.metadata.creation_timestamp = serde_json::from_value(rest["created"].clone()).unwrap();
         object.metadata.annotations = serde_json::from_value(rest["annotations"].clone()).ok();
         object.data = json!({"spec": rest["spec"]});
-        objects.entry(kind).or_default().insert(ObjectName::new("n", name), Arc::new(object));
+        objects.entry(kind).or_default().insert(ObjectName::new(namespace, name), Arc::new(object));
     }
 
     fn broker(topic: &str, class: &str) -> Value {
@@ -269,6 +305,38 @@ mod tests {
         assert_eq!(objections(&plan, Kind::KafkaSink, "no-sense"), ["InvalidSpec"]);
         for (kind, name) in [(Kind::Broker, "others"), (Kind::Trigger, "of-others")] {
             assert!(!plan.verdicts.contains_key(&(kind, ObjectName::new("n", name))), "{name}");
+        }
+    }
+
+    #[test]
+    fn of_two_triggers_with_one_group_the_first_keeps_it() {
+        let of = |time: &str| {
+            let mut trigger = trigger("events", "loader");
+            trigger["created"] = json!(time);
+            trigger
+        };
+        for (first, second) in
+            [("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), ("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z")]
+        {
+            let mut objects = cluster();
+            for namespace in ["a", "a-b"] {
+                add_within(&mut objects, namespace, Kind::Broker, "events", &broker("events", OURS));
+                add_within(&mut objects, namespace, Kind::Service, "loader", &json!({"spec": {}}));
+            }
+            add_within(&mut objects, "a", Kind::Trigger, "b-c", &of(first));
+            add_within(&mut objects, "a-b", Kind::Trigger, "c", &of(second));
+            let plan = planned(&objects);
+            let mut names = [ObjectName::new("a", "b-c"), ObjectName::new("a-b", "c")];
+            if first > second {
+                names.reverse();
+            }
+            let [owner, other] = names;
+            assert!(plan.deliveries.contains_key(&owner) && !plan.deliveries.contains_key(&other), "{owner}");
+            let verdict = &plan.verdicts[&(Kind::Trigger, other)];
+            let said: Vec<_> = verdict.conditions.iter().filter_map(|condition| condition.objection.clone()).collect();
+            assert_eq!(said.len(), 1);
+            assert!(said[0].reason == "ConsumerGroupInUse" && said[0].message.contains(&owner.to_string()), "{said:?}");
+            assert_eq!(plan.deliveries.len(), 2, "and the others are delivered as before");
         }
     }
 
