@@ -1,6 +1,7 @@
 //! Nodes come and go: each workload may be drained, not all of it at once, and is spread over what there is.
 
 use serde_json::{Value, json};
+use streamforge_local::manifest::ScaledObject;
 
 use crate::{
     assert_finds, assert_sound,
@@ -44,7 +45,7 @@ pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     for workload in tree.workloads() {
         let mut found = budgets(tree, workload);
         // One pod has nothing to be spread from.
-        if !is_alone(workload) {
+        if !is_alone(workload, tree) {
             found.extend(TOPOLOGIES.into_iter().filter_map(|topology| spread(workload, topology)));
         }
         problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", workload.label())));
@@ -52,8 +53,13 @@ pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     problems
 }
 
-fn is_alone(workload: &Object) -> bool {
-    workload.at("/spec/replicas") == &json!(1)
+/// Whether there is never more than one of it.
+fn is_alone(workload: &Object, tree: &Tree) -> bool {
+    let is_its = |scaled: &&ScaledObject| scaled.target.name.name == workload.name();
+    match tree.manifests.scaled_objects.iter().find(is_its) {
+        Some(scaled) => scaled.max_replica_count == 1,
+        None => workload.at("/spec/replicas") == &json!(1),
+    }
 }
 
 fn budgets(tree: &Tree, workload: &Object) -> Vec<String> {
@@ -62,7 +68,7 @@ fn budgets(tree: &Tree, workload: &Object) -> Vec<String> {
     match (budgets.next(), budgets.next()) {
         (Some(only), None) => budget(only),
         // Without one, a pod that is alone may be evicted too.
-        (None, _) if is_alone(workload) => Vec::new(),
+        (None, _) if is_alone(workload, tree) => Vec::new(),
         (None, _) => vec!["it has no PodDisruptionBudget".to_owned()],
         (Some(_), Some(_)) => vec!["it has two budgets, and nobody can drain its node".to_owned()],
     }

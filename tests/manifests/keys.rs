@@ -41,6 +41,12 @@ const KAFKA: [&str; 11] = [
     "version",
 ];
 
+/// Metadata of a KEDA trigger of type `kubernetes-workload`.
+///
+/// # Source
+/// <https://keda.sh/docs/latest/scalers/kubernetes-workload/>
+const WORKLOAD: [&str; 3] = ["podSelector", "value", "activationValue"];
+
 #[test]
 fn every_field_is_known() {
     assert_sound(problems);
@@ -59,6 +65,7 @@ fn a_misspelt_field_is_found() {
             ("scaledobjects/dummy-service.yaml", "lagThreshold: \"5\"", "lagThreshold: 5", "lagThreshold"),
             ("scaledobjects/dummy-service.yaml", "version: \"3.9.0\"", "version: 3.9", "version"),
             ("scaledobjects/dummy-service.yaml", "- type: kafka", "- type: kafak", "kafak"),
+            ("scaledobjects/self-healer.yaml", "podSelector", "podSelectors", "podSelectors"),
             ("scaledobjects/gnn-trainer.yaml", "lagThreshold: \"1\"", "lagThreshold: 1", "lagThreshold"),
             ("scaledobjects/gnn-trainer.yaml", "sync-options", "sync-option", "sync-option"),
         ],
@@ -90,10 +97,12 @@ fn unknown(object: &Object, pointer: &str, known: &[&str]) -> Vec<String> {
 }
 
 fn metadata(trigger: &Value) -> Vec<String> {
-    if trigger["type"] != "kafka" {
-        return vec![format!("a trigger of type {} is not one of ours", trigger["type"])];
-    }
+    let known = match trigger["type"].as_str() {
+        Some("kafka") => &KAFKA[..],
+        Some("kubernetes-workload") => &WORKLOAD[..],
+        _ => return vec![format!("a trigger of type {} is not one of ours", trigger["type"])],
+    };
     let fields = trigger["metadata"].as_object().into_iter().flatten();
-    let wrong = fields.filter(|(name, value)| !KAFKA.contains(&name.as_str()) || !value.is_string());
+    let wrong = fields.filter(|(name, value)| !known.contains(&name.as_str()) || !value.is_string());
     wrong.map(|(name, value)| format!("metadata must not say {name}: {value}")).collect()
 }

@@ -1,5 +1,7 @@
-//! Each stage scales on the lag of its own consumer group, as far as its order of delivery lets it.
+//! Each stage scales on the lag of its own consumer group, as far as its order of delivery lets it; what is fed by no
+//! event scales on the pods that it looks after.
 
+use serde_json::Value;
 use streamforge_local::manifest::{
     DeliveryOrder, Destination, KafkaTrigger, Manifests, ScaledObject, Trigger, Workload,
 };
@@ -39,6 +41,16 @@ fn a_stage_that_scales_wrongly_is_found() {
                 "spec:\n  replicas: 1\n  selector:\n    matchLabels",
                 "replicas",
             ),
+            ("scaledobjects/self-healer.yaml", "(function, job)", "(function)", "gnn-trainer"),
+            ("scaledobjects/self-healer.yaml", "(function, job)", "(function, job, healer)", "itself"),
+            ("scaledobjects/self-healer.yaml", "(function, job)", "(function, job, api)", "never sleeps"),
+            (
+                "scaledobjects/self-healer.yaml",
+                "app.kubernetes.io/component in",
+                "app.kubernetes.io/name in",
+                "selector",
+            ),
+            ("scaledobjects/self-healer.yaml", "type: kubernetes-workload", "type: cpu", "neither lag nor pods"),
             ("scaledobjects/dummy-service.yaml", "kind: ScaledObject", "kind: ScaledThing", "scales nothing"),
         ],
     );
@@ -60,6 +72,9 @@ pub(crate) fn problems(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for scaled in &manifests.scaled_objects {
         let mut found = bounds(scaled, manifests);
+        if scaled.triggers.is_empty() {
+            found.extend(pod_problems(scaled, tree));
+        }
         found.extend(scaled.triggers.iter().flat_map(|lag| lag_problems(scaled, lag, manifests)));
         problems.extend(found.into_iter().map(|problem| format!("ScaledObject {}: {problem}", scaled.name)));
     }
@@ -97,9 +112,37 @@ fn bounds(scaled: &ScaledObject, manifests: &Manifests) -> Vec<String> {
         }
         Some(_) => {}
     }
-    if scaled.triggers.is_empty() {
-        found.push("it follows no lag".to_owned());
+    found
+}
+
+/// What follows no lag follows all pods of functions and jobs, and no pod that would keep it awake forever.
+fn pod_problems(scaled: &ScaledObject, tree: &Tree) -> Vec<String> {
+    let object = tree.of_kind("ScaledObject").find(|object| object.name() == scaled.name.name);
+    let triggers = object.map_or(&[][..], |object| object.list("/spec/triggers"));
+    let Some(followed) = triggers.iter().find(|trigger| trigger["type"] == "kubernetes-workload") else {
+        return vec!["it follows neither lag nor pods".to_owned()];
+    };
+    let selector = followed["metadata"]["podSelector"].as_str().unwrap_or_default();
+    let list = selector.strip_prefix("app.kubernetes.io/component in (").and_then(|rest| rest.strip_suffix(')'));
+    let Some(list) = list else { return vec![format!("its selector {selector} is none of components")] };
+    let components: Vec<&str> = list.split(", ").collect();
+    let is_followed = |labels: &Value| {
+        labels["app.kubernetes.io/component"].as_str().is_some_and(|component| components.contains(&component))
+    };
+    let mut found = Vec::new();
+    for workload in tree.workloads() {
+        let is_counted = is_followed(workload.at("/spec/template/metadata/labels"));
+        let is_scaled = tree.manifests.scaled_objects.iter().any(|other| other.target.name.name == workload.name());
+        if workload.name() == scaled.target.name.name {
+            found.extend(is_counted.then(|| "it follows itself".to_owned()));
+        } else if is_scaled != is_counted {
+            let what = if is_scaled { "it does not follow" } else { "it follows what never sleeps:" };
+            found.push(format!("{what} {}", workload.name()));
+        }
     }
+    let jobs = tree.of_kind("ScaledJob");
+    let missed = jobs.filter(|job| !is_followed(job.at("/spec/jobTargetRef/template/metadata/labels")));
+    found.extend(missed.map(|job| format!("it does not follow {}", job.name())));
     found
 }
 
