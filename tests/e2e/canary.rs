@@ -13,7 +13,7 @@ use crate::{
     reports::{finished, written},
     support::{dummy, until_within},
     timeline::Timeline,
-    world::{World, idle, world},
+    world::{World, quiet, world},
 };
 
 const FUNCTION: &str = "dummy-service";
@@ -118,7 +118,7 @@ fn restore(world: &World) {
 
 /// The version of all pods once there is only one and no pod of it.
 fn settled(world: &World) -> String {
-    idle(world);
+    quiet(world);
     until_within("one version", PATIENCE, || (stable(world) == current(world)).then(|| stable(world)))
 }
 

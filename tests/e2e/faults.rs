@@ -9,7 +9,7 @@ use crate::{
     flow::{Flow, loading, stored, truth},
     reports::{finished, written},
     support::{dummy, until, until_within},
-    world::{PATIENCE, World, idle, world},
+    world::{PATIENCE, World, quiet, world},
 };
 
 /// How long the API server and KEDA are away.
@@ -71,7 +71,7 @@ fn the_node_is_drained() {
 #[ignore = "needs the cluster of `make e2e`"]
 fn keda_is_away_during_a_burst() {
     let world = world();
-    idle(world);
+    quiet(world);
     let url = format!("{}/streamforge/dummy-service", world.url("knative-eventing", "kafka-broker-ingress"));
     let dead = written(world, "dead-letters");
     for number in 0..EVENTS {
@@ -84,13 +84,13 @@ fn keda_is_away_during_a_burst() {
     world.cluster.up().unwrap();
     until_within("all events to be done", PATIENCE, || (finished(world, "away-").len() == EVENTS).then_some(()));
     assert_eq!(written(world, "dead-letters"), dead);
-    idle(world);
+    quiet(world);
 }
 
 /// Runs a workflow with a fault in its middle, and the same without; what is stored must not tell them apart.
 fn survive(name: &str, days: &str, fault: impl FnOnce(&World)) {
     let world = world();
-    idle(world);
+    quiet(world);
     let dead = written(world, "dead-letters");
     let flow = Flow::start(world, name, &loading(days));
     until_within("klines to arrive", PATIENCE, || (flow.now()["records_written"].as_u64() > Some(0)).then_some(()));
@@ -103,7 +103,7 @@ fn survive(name: &str, days: &str, fault: impl FnOnce(&World)) {
     eprintln!("{name}: finished {:.1} s after it", over.elapsed().as_secs_f64());
     assert_eq!(stored(world, days, &ended), truth(world, days), "{name}");
     assert_eq!(written(world, "dead-letters"), dead, "{name}");
-    idle(world);
+    quiet(world);
 }
 
 /// Kills a pod as a lost node would: without a warning.

@@ -51,6 +51,11 @@ impl<'a> Flow<'a> {
         Self { world, id }
     }
 
+    /// Its identity.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What the API says of it; null while it cannot be asked.
     pub(crate) fn now(&self) -> Value {
         listed(self.world).into_iter().find(|workflow| workflow["id"] == *self.id).unwrap_or_default()

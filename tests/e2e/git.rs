@@ -13,7 +13,7 @@ use crate::{
     reports::finished,
     repository::Repository,
     support::{dummy, until, until_within},
-    world::{World, condition, idle, root, world},
+    world::{World, condition, quiet, root, world},
 };
 
 /// Longer than all waves take on a machine that is busy.
@@ -130,7 +130,7 @@ fn a_broken_manifest_harms_nobody_else() {
 fn replicas_are_left_to_keda() {
     let world = world();
     let deployed = Deployed::new(world);
-    idle(world);
+    quiet(world);
     let url = inbox(world, "dummy-service");
     let replicas = || -> u32 {
         let path = "-o=jsonpath={.spec.replicas}";

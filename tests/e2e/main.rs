@@ -22,6 +22,8 @@ mod repository;
 #[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
 mod timeline;
+mod training;
+mod trainings;
 mod watched;
 mod workflow;
 mod world;

@@ -1,5 +1,7 @@
 //! What the functions of the cluster have reported, read from the log itself.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -23,6 +25,21 @@ pub(crate) fn finished(world: &World, beginning: &str) -> Vec<String> {
     tasks.dedup();
     assert_eq!(tasks.len(), all, "some were finished twice");
     tasks
+}
+
+/// The first and the last epoch of each fit that an attempt at the training of a workflow has told of.
+pub(crate) fn epochs(world: &World, queue: &str, attempt: u64) -> BTreeMap<String, (u64, u64)> {
+    let mut epochs = BTreeMap::new();
+    for report in records(world, "queue-events") {
+        let told = &report["extra"];
+        let is_its = report["queue_id"] == *queue && report["attempt"] == attempt;
+        if let (true, Some(fit), Some(epoch)) = (is_its, told["fit"].as_str(), told["epoch"].as_u64()) {
+            let (first, last) = epochs.entry(fit.to_owned()).or_insert((epoch, epoch));
+            *first = epoch.min(*first);
+            *last = epoch.max(*last);
+        }
+    }
+    epochs
 }
 
 /// How many records of a topic have ever been written.

@@ -26,8 +26,10 @@ const USER: u32 = 65532;
 /// Longer than what is started in pods takes on a machine that is busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The pods that never sleep.
-pub(crate) const ALWAYS: [&str; 2] = ["queue-manager-api", "self-healer"];
+/// The pod that never sleeps.
+pub(crate) const ALWAYS: &str = "queue-manager-api";
+/// The pod that sleeps a while after all others.
+pub(crate) const HEALER: &str = "self-healer";
 
 /// Everything that is deployed. It stays as long as the tests run.
 pub(crate) struct World {
@@ -156,9 +158,15 @@ impl World {
     }
 }
 
-/// Waits until there are no pods but those that never sleep.
+/// Waits until there are no pods but the one that never sleeps.
 pub(crate) fn idle(world: &World) {
-    until_within("all functions to be at zero", PATIENCE, || (world.pods() == ALWAYS).then_some(()));
+    until_within("all functions to be at zero", PATIENCE, || (world.pods() == [ALWAYS]).then_some(()));
+}
+
+/// Waits until no function has pods; who looks after them may still be there.
+pub(crate) fn quiet(world: &World) {
+    let awake = || world.pods().into_iter().filter(|name| name != ALWAYS && name != HEALER);
+    until_within("all functions to be at zero", PATIENCE, || awake().next().is_none().then_some(()));
 }
 
 /// A condition of an object's status; null where it has none of that type.
