@@ -2,18 +2,22 @@
 
 use std::{
     collections::BTreeMap,
+    env,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use streamforge_cluster::Published;
+use streamforge_local::manifest::{KafkaTopic, Manifests};
 
 use crate::{
     reports::finished,
     repository::Repository,
     support::{dummy, until, until_within},
-    world::{World, condition, quiet, root, world},
+    world::{World, condition, quiet, release, root, world},
 };
 
 /// Longer than all waves take on a machine that is busy.
@@ -250,29 +254,28 @@ impl Drop for Deployed {
     }
 }
 
-/// Adds a function to the repository: that of dummy-service under another name.
+/// Adds a function to the repository as anybody would, and gives the node its image.
 fn add_function(world: &World, repository: &Repository, name: &str) {
-    for folder in ["knative", "triggers", "scaledobjects"] {
-        let own = format!("{folder}/dummy-service.yaml");
-        let image = "image: streamforge/dummy-service";
-        let text = repository.read(&own).replace("dummy-service", name);
-        repository.write(&format!("{folder}/{name}.yaml"), &text.replace(&format!("image: streamforge/{name}"), image));
-        let listed = "  - dummy-service.yaml\n";
-        let both = format!("{listed}  - {name}.yaml\n");
-        repository.edit(&format!("{folder}/kustomization.yaml"), listed, &both);
-    }
-    let brokers = repository.read("knative/brokers.yaml");
-    let own = brokers.split("---\n").find(|broker| broker.contains("\n  name: dummy-service\n")).unwrap();
-    repository.write("knative/brokers.yaml", &format!("{brokers}---\n{}", own.replace("dummy-service", name)));
+    let chore = release().join("xtask");
+    repository.run(&[chore.to_str().unwrap(), "new-function", name]);
+    // As the tests are built, so that nothing is compiled but what lies elsewhere now.
+    let target = release().parent().unwrap().display().to_string();
+    let build =
+        ["build", "--quiet", "--locked", "--workspace", "--all-features", "--bin", name, "--target-dir", &target];
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    repository.run(&[&[cargo.as_str()], &build[..]].concat());
+    let published = Published::all(&repository.path("")).unwrap();
+    let function = published.iter().find(|published| published.program == name).unwrap();
+    world.cluster.load(&function.image(&Path::new(&target).join("debug"), "unknown").unwrap()).unwrap();
     // As Strimzi would by its KafkaTopic.
+    let topics = Manifests::read(&repository.path("")).unwrap().topics;
+    let topic = topics.iter().find(|topic| topic.topic == name).unwrap();
     let bus = streamforge_bus::open(&world.bus()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let topics = runtime.block_on(bus.topics()).unwrap();
-    let config = topics.into_iter().find(|topic| topic.name == "dummy-service").unwrap().config;
-    runtime.block_on(bus.create_topic(name, &config)).unwrap();
+    runtime.block_on(bus.create_topic(name, &KafkaTopic::config(topic))).unwrap();
 }
 
-/// Sends an event to a function that does as dummy-service, and waits until it says that it is done.
+/// Sends the command for a task to a function, and waits until it says that it is done.
 fn handles_an_event(world: &World, function: &str, task: &str) {
     let url = inbox(world, function);
     until("the event to be taken", || (dummy::post(&url, task, 10) == Some(202)).then_some(()));

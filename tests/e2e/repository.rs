@@ -67,7 +67,14 @@ impl Repository {
         }
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    /// Runs a program in it, which has to succeed.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        let output = Command::new(arguments[0]).args(&arguments[1..]).current_dir(self.path("")).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Where a file of it lies.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.path("clone").join(file)
     }
 

@@ -211,7 +211,7 @@ fn load_images(cluster: &Cluster, manifests: &str) {
 }
 
 /// Where release binaries lie: beside the tests' own folder.
-fn release() -> PathBuf {
+pub(crate) fn release() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(3).unwrap().join("release")
 }
