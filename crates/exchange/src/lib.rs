@@ -4,8 +4,11 @@
 //! complete windows of rows. [`simulator`] serves the same interface over HTTP, from a market that it computes or
 //! from recorded files, with the real exchange's failures at a switch.
 
+pub mod book;
+pub mod capture;
 mod client;
 mod error;
+pub mod frame;
 pub mod simulator;
 
 pub use client::{Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage, read_klines};

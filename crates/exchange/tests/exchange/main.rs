@@ -1,6 +1,8 @@
 //! The client and the simulator against each other, and both against recorded data.
 
 #[cfg(test)]
+mod captures;
+#[cfg(test)]
 mod client_faults;
 #[cfg(test)]
 mod client_limits;

@@ -1,0 +1,164 @@
+//! What the exchange sends over its streams and answers for a snapshot, as far as a book is made of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use streamforge_events::{Decimal, Millis};
+
+use crate::book::{Difference, Level, Price, Snapshot, Top};
+
+/// A frame of a stream, or an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    /// A difference of a symbol's book.
+    Depth {
+        /// The symbol.
+        symbol: String,
+        /// When the exchange sent it.
+        event_time: Millis,
+        /// The difference.
+        difference: Difference,
+    },
+    /// The best bid and ask of a symbol after an update.
+    BookTicker {
+        /// The symbol.
+        symbol: String,
+        /// The update.
+        update_id: u64,
+        /// The best levels.
+        top: Top,
+    },
+    /// A snapshot of a book, which does not say whose.
+    Snapshot(Snapshot),
+    /// Anything else.
+    Other,
+}
+
+/// What is no frame of the exchange.
+#[derive(Debug, thiserror::Error)]
+#[error("frame is not as the exchange sends it: {0}")]
+pub struct UnknownFrame(#[from] serde_json::Error);
+
+#[derive(Deserialize)]
+struct Combined<'a> {
+    // A symbol may have letters that are written as escapes.
+    #[serde(borrow)]
+    stream: Cow<'a, str>,
+    #[serde(borrow)]
+    data: &'a serde_json::value::RawValue,
+}
+
+#[derive(Deserialize)]
+struct RawDepth {
+    #[serde(rename = "E")]
+    event_time: Millis,
+    s: String,
+    #[serde(rename = "U")]
+    first: u64,
+    u: u64,
+    b: Vec<(Price, Decimal)>,
+    a: Vec<(Price, Decimal)>,
+}
+
+#[derive(Deserialize)]
+struct RawBookTicker {
+    u: u64,
+    s: String,
+    b: Price,
+    #[serde(rename = "B")]
+    bid_quantity: Decimal,
+    a: Price,
+    #[serde(rename = "A")]
+    ask_quantity: Decimal,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSnapshot {
+    last_update_id: u64,
+    bids: Vec<(Price, Decimal)>,
+    asks: Vec<(Price, Decimal)>,
+}
+
+/// Reads a frame of a combined stream, or a snapshot that was asked for with a limit, if that is known.
+///
+/// # Errors
+/// [`UnknownFrame`] for what the exchange would not send.
+///
+/// # Source
+/// <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
+pub fn frame(json: &str, limit: Option<usize>) -> Result<Frame, UnknownFrame> {
+    let Ok(Combined { stream, data }) = serde_json::from_str::<Combined<'_>>(json) else {
+        if !json.contains("\"lastUpdateId\"") {
+            serde_json::from_str::<serde::de::IgnoredAny>(json)?;
+            return Ok(Frame::Other);
+        }
+        let raw: RawSnapshot = serde_json::from_str(json)?;
+        let (bids, asks) = (levels(raw.bids), levels(raw.asks));
+        let limit = limit.unwrap_or_else(|| likely_limit(bids.len().max(asks.len())));
+        return Ok(Frame::Snapshot(Snapshot { last_update_id: raw.last_update_id, bids, asks, limit }));
+    };
+    let name = stream.split_once('@').map_or("", |(_, name)| name);
+    if name == "depth" || name.starts_with("depth@") {
+        let RawDepth { event_time, s: symbol, first, u: last, b, a } = serde_json::from_str(data.get())?;
+        let difference = Difference { first, last, bids: levels(b), asks: levels(a) };
+        return Ok(Frame::Depth { symbol, event_time, difference });
+    }
+    if name == "bookTicker" {
+        let raw: RawBookTicker = serde_json::from_str(data.get())?;
+        let bid = Level { price: raw.b, quantity: raw.bid_quantity };
+        let ask = Level { price: raw.a, quantity: raw.ask_quantity };
+        return Ok(Frame::BookTicker { symbol: raw.s, update_id: raw.u, top: Top { bid, ask } });
+    }
+    Ok(Frame::Other)
+}
+
+fn levels(rows: Vec<(Price, Decimal)>) -> Vec<Level> {
+    rows.into_iter().map(|(price, quantity)| Level { price, quantity }).collect()
+}
+
+/// The limit that a snapshot with so many levels was asked for with, most likely.
+///
+/// # Source
+/// <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#order-book>
+fn likely_limit(levels: usize) -> usize {
+    [5, 10, 20, 50, 100, 500, 1_000, 5_000].into_iter().find(|limit| *limit >= levels).unwrap_or(levels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_read_as_the_exchange_sends_them() {
+        let depth = r#"{"stream":"x@depth@100ms","data":{"e":"depthUpdate","E":7,"s":"X","U":3,"u":5,"b":[["1.5","0"]],"a":[]}}"#;
+        let Frame::Depth { symbol, event_time, difference } = frame(depth, None).unwrap() else { panic!("{depth}") };
+        assert_eq!((symbol.as_str(), event_time, difference.first, difference.last), ("X", 7, 3, 5));
+        assert_eq!((difference.bids.len(), difference.asks.len()), (1, 0));
+        let ticker = r#"{"stream":"x@bookTicker","data":{"u":9,"s":"X","b":"1","B":"2","a":"3","A":"4"}}"#;
+        assert!(matches!(frame(ticker, None).unwrap(), Frame::BookTicker { update_id: 9, .. }));
+        let snapshot = r#"{"lastUpdateId":4,"bids":[["1","2"]],"asks":[["3","4"],["5","6"]]}"#;
+        let Frame::Snapshot(read) = frame(snapshot, None).unwrap() else { panic!("{snapshot}") };
+        assert_eq!((read.last_update_id, read.bids.len(), read.asks.len(), read.limit), (4, 1, 2, 5));
+        for other in [r#"{"result":null,"id":1}"#, r#"{"stream":"x@depth20","data":{}}"#, "[]"] {
+            assert_eq!(frame(other, None).unwrap(), Frame::Other, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_the_exchange_would_not_send_is_refused() {
+        for wrong in [
+            "<html>",
+            "",
+            r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":1,"u":2,"b":[["0","1"]],"a":[]}}"#,
+            r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":1,"u":2,"b":[["1e30","1"]],"a":[]}}"#,
+            r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":-1,"u":2,"b":[],"a":[]}}"#,
+            r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":1,"u":2,"b":[["1"]],"a":[]}}"#,
+            r#"{"stream":"x@bookTicker","data":{"u":9,"s":"X","b":"1","B":"-2","a":"3","A":"4"}}"#,
+            r#"{"lastUpdateId":4,"bids":"none","asks":[]}"#,
+            r#"{"stream":"\u5e01@bookTicker","data":7}"#,
+        ] {
+            assert!(frame(wrong, None).is_err(), "{wrong}");
+        }
+    }
+}
