@@ -3,6 +3,7 @@
 //! Recorded data is used where it lies beside the project. Each rule is also tested with a market made here.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod book;
 mod calendar;
 mod candles;
 mod definition;

@@ -1,6 +1,7 @@
 //! The command line: one file a command, one place for exit codes, one for output.
 
 mod backup;
+mod book;
 mod completions;
 mod control;
 mod dead_letters;
@@ -106,6 +107,8 @@ enum Command {
     /// Serve a simulated exchange.
     #[command(subcommand)]
     Exchange(exchange::Command),
+    /// Print an order book made of recorded frames.
+    Book(book::Arguments),
     /// Print or write stored klines, trades, a graph, predictions or what a training learns from.
     Export(export::Arguments),
     /// List, show, promote or export trained models.
@@ -160,6 +163,7 @@ fn execute(cli: Cli) -> Outcome {
             Command::Queues(command) => queues::execute(command, &places, output).await,
             Command::Control(arguments) => control::execute(arguments, &places, output).await,
             Command::Exchange(command) => exchange::execute(command, output).await,
+            Command::Book(arguments) => book::execute(&arguments),
             Command::Export(arguments) => export::execute(arguments, &places, output).await,
             Command::Models(command) => models::execute(command, &places, output).await,
             Command::Experiments(command) => experiments::execute(command, &places, output).await,

@@ -37,6 +37,7 @@ fn the_documented_forms_are_understood() {
         "streamforge control --queue-id wf-btcusdt-api_candles_5m-20240801-a1b2c3 --command ping --expect-pong",
         "streamforge function queue-manager",
         "streamforge dummy --simulate-loading --fail-after 3",
+        "streamforge book --replay FOLDER --symbol BTCUSDT --at 50093421612",
         "streamforge exchange serve --source synthetic:7 --listen 127.0.0.1:0 --faults html:0.1",
         "streamforge dead-letters list",
         "streamforge dead-letters replay 0-17 0-18 --again",
