@@ -101,7 +101,7 @@ cluster: build ## Start a real Kubernetes of one node, as root; `cargo xtask clu
 
 e2e: cluster servers ## Put the manifests on that cluster and test them there; the cluster is stopped in the end
 	@trap '$(CARGO_TARGET_DIR)/release/xtask cluster down' EXIT; \
-		cargo test --locked --workspace --all-features --test e2e -- --ignored --test-threads 1
+		cargo test --locked --workspace --all-features --test e2e -- --ignored --test-threads 1 --nocapture
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local
