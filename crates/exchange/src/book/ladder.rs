@@ -5,13 +5,19 @@ use streamforge_events::Decimal;
 /// Share of the worst levels that go when there is no room for another.
 const FREED: usize = 8;
 
+/// Levels that are looked through first: most changes lie among them.
+const NEAR: usize = 128;
+
 /// Levels by keys, of which the greatest is the best.
 ///
-/// Prices and quantities lie apart, so that a search touches nothing but prices.
+/// Prices and quantities lie apart, so that a search touches nothing but prices. A level that is taken away stays with
+/// quantity nought, unless it is the best one: most come back, and nothing has to be moved.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
     keys: Vec<u64>,
     quantities: Vec<Decimal>,
+    /// Levels of quantity nought.
+    gone: usize,
     /// Levels below this key may be there without being known here.
     edge: u64,
     most: usize,
@@ -20,38 +26,87 @@ pub(super) struct Ladder {
 impl Ladder {
     /// An empty side that never holds more levels than this.
     pub(super) fn new(most: usize) -> Self {
-        Self { keys: Vec::with_capacity(most), quantities: Vec::with_capacity(most), edge: 0, most }
+        let (keys, quantities) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        Self { keys, quantities, gone: 0, edge: 0, most }
     }
 
     /// Forgets all; below `edge` nothing will be known.
     pub(super) fn clear(&mut self, edge: u64) {
         self.keys.clear();
         self.quantities.clear();
+        self.gone = 0;
         self.edge = edge;
     }
 
     /// Sets the quantity at a key; nought takes the level away.
     pub(super) fn set(&mut self, key: u64, quantity: Decimal) {
         let index = self.position(key);
-        let is_there = self.keys.get(index) == Some(&key);
-        match (is_there, quantity.is_zero()) {
-            (true, false) => self.quantities[index] = quantity,
-            (true, true) => {
-                self.keys.remove(index);
-                self.quantities.remove(index);
+        if self.keys.get(index) == Some(&key) {
+            self.change(index, quantity);
+        } else if !quantity.is_zero() {
+            self.add(index, key, quantity);
+        }
+        // Nought for an unknown level is normal: it was never within the snapshot's window.
+    }
+
+    /// The index of the first key that is not below this one.
+    fn position(&self, key: u64) -> usize {
+        let near = self.keys.len().saturating_sub(NEAR);
+        match self.keys.get(near) {
+            Some(first) if *first <= key => near + self.keys[near..].partition_point(|other| *other < key),
+            _ => self.keys[..near].partition_point(|other| *other < key),
+        }
+    }
+
+    /// Sets the quantity of a level that is there.
+    fn change(&mut self, index: usize, quantity: Decimal) {
+        let was_gone = self.quantities[index].is_zero();
+        self.quantities[index] = quantity;
+        match (was_gone, quantity.is_zero()) {
+            (true, false) => self.gone -= 1,
+            (false, true) => {
+                self.gone += 1;
+                self.drop_gone_from_the_top();
             }
-            // Normal: the level was never within the snapshot's window.
-            (false, true) => {}
-            (false, false) if self.keys.len() < self.most => self.insert(index, key, quantity),
+            _ => {}
+        }
+    }
+
+    /// The last level is always one that is there.
+    fn drop_gone_from_the_top(&mut self) {
+        while self.quantities.last().is_some_and(|quantity| quantity.is_zero()) {
+            self.keys.pop();
+            self.quantities.pop();
+            self.gone -= 1;
+        }
+    }
+
+    /// Adds a level whose key belongs at an index.
+    fn add(&mut self, index: usize, key: u64, quantity: Decimal) {
+        // A level beside it that is gone gives its place.
+        let beside = [Some(index), index.checked_sub(1)].into_iter().flatten();
+        let is_free = |place: &usize| self.quantities.get(*place).is_some_and(|quantity| quantity.is_zero());
+        if let Some(place) = beside.into_iter().find(is_free) {
+            self.keys[place] = key;
+            self.quantities[place] = quantity;
+            self.gone -= 1;
+            return;
+        }
+        if self.gone > self.keys.len() / 2 || self.keys.len() == self.most && self.gone > 0 {
+            self.compact();
+            let index = self.position(key);
+            self.insert(index, key, quantity);
+        } else if self.keys.len() < self.most {
+            self.insert(index, key, quantity);
+        } else if index == 0 {
             // Worse than all: it goes in its own place.
-            (false, false) if index == 0 => self.edge = self.edge.max(self.keys[0]),
-            (false, false) => {
-                let freed = (self.most / FREED).clamp(1, index);
-                self.keys.drain(..freed);
-                self.quantities.drain(..freed);
-                self.insert(index - freed, key, quantity);
-                self.edge = self.edge.max(self.keys[0]);
-            }
+            self.edge = self.edge.max(self.keys[0]);
+        } else {
+            let freed = (self.most / FREED).clamp(1, index);
+            self.keys.drain(..freed);
+            self.quantities.drain(..freed);
+            self.insert(index - freed, key, quantity);
+            self.edge = self.edge.max(self.keys[0]);
         }
     }
 
@@ -60,20 +115,19 @@ impl Ladder {
         self.quantities.insert(index, quantity);
     }
 
-    /// The index of the first key that is not below this one, looked for from the best level on.
-    fn position(&self, key: u64) -> usize {
-        let mut upper = self.keys.len();
-        let mut step = 1;
-        // As long as the key before is not below, the position lies further from the best.
-        while upper > 0 {
-            let lower = upper.saturating_sub(step);
-            if self.keys[lower] < key {
-                return lower + 1 + self.keys[lower + 1..upper].partition_point(|other| *other < key);
+    /// Takes away what is gone.
+    fn compact(&mut self) {
+        let mut kept = 0;
+        for index in 0..self.keys.len() {
+            if !self.quantities[index].is_zero() {
+                self.keys[kept] = self.keys[index];
+                self.quantities[kept] = self.quantities[index];
+                kept += 1;
             }
-            upper = lower;
-            step *= 2;
         }
-        0
+        self.keys.truncate(kept);
+        self.quantities.truncate(kept);
+        self.gone = 0;
     }
 
     pub(super) fn best(&self) -> Option<(u64, Decimal)> {
@@ -86,8 +140,9 @@ impl Ladder {
     }
 
     /// Levels from the best one on.
-    pub(super) fn levels(&self) -> impl ExactSizeIterator<Item = (u64, Decimal)> {
-        self.keys.iter().copied().zip(self.quantities.iter().copied()).rev()
+    pub(super) fn levels(&self) -> impl Iterator<Item = (u64, Decimal)> {
+        let levels = self.keys.iter().copied().zip(self.quantities.iter().copied()).rev();
+        levels.filter(|(_, quantity)| !quantity.is_zero())
     }
 }
 
@@ -114,7 +169,8 @@ mod tests {
                 truth.retain(|_, amount| !amount.is_zero());
                 let known: Vec<_> = truth.iter().rev().map(|(key, amount)| (*key, *amount)).collect();
                 let held: Vec<_> = ladder.levels().collect();
-                assert!(held.len() <= most);
+                assert!(ladder.keys.len() <= most && ladder.keys.is_sorted());
+                assert_eq!(held.len() + ladder.gone, ladder.keys.len());
                 // All that is known lies from the edge on, and is true.
                 let above: Vec<_> = known.iter().copied().filter(|(key, _)| *key >= ladder.edge).collect();
                 let held_above: Vec<_> = held.iter().copied().filter(|(key, _)| *key >= ladder.edge).collect();

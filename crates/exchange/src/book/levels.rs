@@ -81,8 +81,7 @@ impl Book {
     }
 
     /// The levels of a side from the best one on.
-    #[must_use]
-    pub fn depth(&self, side: Side) -> impl ExactSizeIterator<Item = Level> {
+    pub fn depth(&self, side: Side) -> impl Iterator<Item = Level> {
         self.ladder(side).levels().map(move |(key, quantity)| Level { price: price(side, key), quantity })
     }
 

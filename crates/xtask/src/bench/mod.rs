@@ -1,5 +1,6 @@
 //! Figures that people ask for first, measured with the release binaries on this machine.
 
+mod book;
 mod connector;
 mod correlation;
 mod effect;
@@ -48,6 +49,7 @@ const BENCHES: &[Bench] = &[
     ("epoch", epoch::run),
     ("kafka", kafka::run),
     ("connector", connector::run),
+    ("book", book::run),
 ];
 
 /// The benchmarks that can be named.

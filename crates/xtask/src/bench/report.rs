@@ -11,6 +11,8 @@ pub(crate) enum Unit {
     Milliseconds,
     /// Millionths of a second.
     Microseconds,
+    /// Thousand-millionths of a second.
+    Nanoseconds,
     /// How many times as much.
     Times,
     /// 2^20 bytes of memory or disk.
@@ -50,6 +52,7 @@ impl Unit {
             Self::PerSecond(things) => format!("{things}/s"),
             Self::Milliseconds => "ms".to_owned(),
             Self::Microseconds => "us".to_owned(),
+            Self::Nanoseconds => "ns".to_owned(),
             Self::Times => "times".to_owned(),
             Self::Mebibytes => "MiB".to_owned(),
         }
@@ -59,7 +62,7 @@ impl Unit {
         match self {
             Self::PerSecond(_) => format!("{value:.0}"),
             Self::Milliseconds => format!("{value:.3}"),
-            Self::Microseconds | Self::Mebibytes => format!("{value:.1}"),
+            Self::Nanoseconds | Self::Microseconds | Self::Mebibytes => format!("{value:.1}"),
             Self::Times => format!("{value:.2}"),
         }
     }
