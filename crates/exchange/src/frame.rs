@@ -1,4 +1,4 @@
-//! What the exchange sends over its streams and answers for a snapshot, as far as a book is made of it.
+//! What the exchange sends over its streams and answers for a snapshot: books and trades.
 
 use std::borrow::Cow;
 
@@ -28,10 +28,47 @@ pub enum Frame {
         /// The best levels.
         top: Top,
     },
+    /// A trade of a symbol.
+    Trade {
+        /// The symbol.
+        symbol: String,
+        /// The trade.
+        trade: Trade,
+    },
+    /// Trades of a symbol at one price and by one taker, put together.
+    AggTrade {
+        /// The symbol.
+        symbol: String,
+        /// The trades; its id counts such rows, not trades.
+        trade: Trade,
+    },
     /// A snapshot of a book, which does not say whose.
     Snapshot(Snapshot),
     /// Anything else.
     Other,
+}
+
+/// A trade as the streams `trade` and `aggTrade` send it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Trade {
+    /// Follows the one before without a break.
+    #[serde(alias = "a", rename = "t")]
+    pub id: u64,
+    /// Price; nought for what the exchange has invalidated.
+    #[serde(rename = "p")]
+    pub price: Decimal,
+    /// Quantity of the base asset.
+    #[serde(rename = "q")]
+    pub quantity: Decimal,
+    /// When the exchange sent it.
+    #[serde(rename = "E")]
+    pub event_time: Millis,
+    /// When it was made.
+    #[serde(rename = "T")]
+    pub trade_time: Millis,
+    /// Whether the seller was the taker.
+    #[serde(rename = "m")]
+    pub is_buyer_maker: bool,
 }
 
 /// What is no frame of the exchange.
@@ -46,6 +83,13 @@ struct Combined<'a> {
     stream: Cow<'a, str>,
     #[serde(borrow)]
     data: &'a serde_json::value::RawValue,
+}
+
+#[derive(Deserialize)]
+struct Traded {
+    s: String,
+    #[serde(flatten)]
+    trade: Trade,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +148,14 @@ pub fn frame(json: &str, limit: Option<usize>) -> Result<Frame, UnknownFrame> {
         let difference = Difference { first, last, bids: levels(b), asks: levels(a) };
         return Ok(Frame::Depth { symbol, event_time, difference });
     }
+    if name == "trade" {
+        let Traded { s: symbol, trade } = serde_json::from_str(data.get())?;
+        return Ok(Frame::Trade { symbol, trade });
+    }
+    if name == "aggTrade" {
+        let Traded { s: symbol, trade } = serde_json::from_str(data.get())?;
+        return Ok(Frame::AggTrade { symbol, trade });
+    }
     if name == "bookTicker" {
         let raw: RawBookTicker = serde_json::from_str(data.get())?;
         let bid = Level { price: raw.b, quantity: raw.bid_quantity };
@@ -137,6 +189,17 @@ mod tests {
         assert_eq!((difference.bids.len(), difference.asks.len()), (1, 0));
         let ticker = r#"{"stream":"x@bookTicker","data":{"u":9,"s":"X","b":"1","B":"2","a":"3","A":"4"}}"#;
         assert!(matches!(frame(ticker, None).unwrap(), Frame::BookTicker { update_id: 9, .. }));
+        for (stream, id) in [("trade", "t"), ("aggTrade", "a")] {
+            let json = format!(
+                r#"{{"stream":"x@{stream}","data":{{"e":"{stream}","E":8,"s":"X","{id}":5,"p":"1.50","q":"2","T":7,"m":true}}}}"#
+            );
+            let (Frame::Trade { symbol, trade } | Frame::AggTrade { symbol, trade }) = frame(&json, None).unwrap()
+            else {
+                panic!("{json}")
+            };
+            assert_eq!((symbol.as_str(), trade.id, trade.event_time, trade.trade_time), ("X", 5, 8, 7));
+            assert_eq!((trade.price.to_string().as_str(), trade.is_buyer_maker), ("1.50", true));
+        }
         let snapshot = r#"{"lastUpdateId":4,"bids":[["1","2"]],"asks":[["3","4"],["5","6"]]}"#;
         let Frame::Snapshot(read) = frame(snapshot, None).unwrap() else { panic!("{snapshot}") };
         assert_eq!((read.last_update_id, read.bids.len(), read.asks.len(), read.limit), (4, 1, 2, 5));
@@ -156,6 +219,8 @@ mod tests {
             r#"{"stream":"x@depth","data":{"E":1,"s":"X","U":1,"u":2,"b":[["1"]],"a":[]}}"#,
             r#"{"stream":"x@bookTicker","data":{"u":9,"s":"X","b":"1","B":"-2","a":"3","A":"4"}}"#,
             r#"{"lastUpdateId":4,"bids":"none","asks":[]}"#,
+            r#"{"stream":"x@trade","data":{"E":8,"s":"X","t":-5,"p":"1","q":"2","T":7,"m":true}}"#,
+            r#"{"stream":"x@trade","data":{"E":8,"s":"X","t":5,"p":"1","q":"2","T":7}}"#,
             r#"{"stream":"\u5e01@bookTicker","data":7}"#,
         ] {
             assert!(frame(wrong, None).is_err(), "{wrong}");

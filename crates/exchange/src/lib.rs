@@ -7,6 +7,7 @@
 pub mod book;
 pub mod capture;
 mod client;
+pub mod continuity;
 mod error;
 pub mod frame;
 pub mod simulator;

@@ -1,10 +1,11 @@
-//! Books made of recorded frames, against the best bid and ask that the exchange itself sent.
+//! Books made of recorded frames, against the best bid and ask that the exchange itself sent; and trades in their turn.
 
 use std::{collections::BTreeMap, path::Path};
 
 use streamforge_exchange::{
     book::{Broken, Follower, Progress, Side, Top},
     capture::Capture,
+    continuity::{Arrival, Continuity},
     frame::{Frame, frame},
 };
 
@@ -21,6 +22,9 @@ struct Seen {
     /// The same where it says so.
     beyond_edge: usize,
     crossed: usize,
+    trades: usize,
+    /// Trades that did not come in their turn.
+    breaks: usize,
 }
 
 /// A symbol's book, and what waits for the exchange's next word on its best levels.
@@ -41,6 +45,7 @@ fn replay(folder: &str) -> Option<Seen> {
     }
     let mut seen = Seen::default();
     let mut books: BTreeMap<String, Watched> = BTreeMap::new();
+    let (mut trades, mut rows) = (BTreeMap::new(), BTreeMap::new());
     let mut only = String::new();
     for recorded in Capture::open(&folder).unwrap() {
         let recorded = recorded.unwrap();
@@ -65,11 +70,20 @@ fn replay(folder: &str) -> Option<Seen> {
                 watched.tops.insert(update_id, top);
                 watched.compare(&mut seen);
             }
+            Frame::Trade { symbol, trade } => seen.hear(&mut trades, symbol, trade.id),
+            Frame::AggTrade { symbol, trade } => seen.hear(&mut rows, symbol, trade.id),
             Frame::Other => {}
         }
     }
     assert!(books.values().all(|watched| watched.follower.book().is_some()));
     Some(seen)
+}
+
+impl Seen {
+    fn hear(&mut self, streams: &mut BTreeMap<String, Continuity>, symbol: String, id: u64) {
+        self.trades += 1;
+        self.breaks += usize::from(streams.entry(symbol).or_default().arrive(id) != Arrival::Next);
+    }
 }
 
 impl Watched {
@@ -96,14 +110,14 @@ impl Watched {
 }
 
 #[test]
-fn a_recorded_book_has_the_best_levels_of_the_exchange() {
+fn recorded_books_have_the_best_levels_of_the_exchange_and_no_trade_is_missing() {
     // The snapshot held 1,000 levels a side; when the price left them, two levels were missing.
     if let Some(seen) = replay("hftbacktest_spot") {
-        let expected = Seen { updates: 6_492, compared: 6_492, beyond_edge: 2, ..Seen::default() };
+        let expected = Seen { updates: 6_492, compared: 6_492, beyond_edge: 2, trades: 19_904, ..Seen::default() };
         assert_eq!(seen, expected);
     }
     if let Some(seen) = replay("cryptofeed") {
-        assert_eq!((seen.wrong, seen.resets, seen.crossed, seen.beyond_edge), (0, 0, 0, 0), "{seen:?}");
-        assert!(seen.compared > 100, "{seen:?}");
+        assert_eq!((seen.wrong, seen.resets, seen.crossed, seen.beyond_edge, seen.breaks), (0, 0, 0, 0, 0), "{seen:?}");
+        assert!(seen.compared > 100 && seen.trades > 10, "{seen:?}");
     }
 }

@@ -74,7 +74,7 @@ impl Replayed {
             Frame::Snapshot(snapshot) if asked.map_or_else(|| self.is_alone(wanted), |asked| asked == wanted) => {
                 self.follower.snapshot(snapshot)
             }
-            Frame::Snapshot(_) | Frame::BookTicker { .. } | Frame::Other => return true,
+            _ => return true,
         };
         match progress {
             Progress::Reset(reset) => self.lost = Some(reset),
