@@ -10,6 +10,11 @@ folder=$(cd "$folder" && pwd)
 # Two clusters of one machine must not build into each other's files.
 exec 9> "$folder/.lock"
 flock 9
+go() {
+    local newest
+    newest=$("$here/../servers/go.sh") || return
+    PATH=$newest:$PATH GOTOOLCHAIN=auto command go "$@"
+}
 kubernetes=v1.35.4
 version=k8s.io/component-base/version
 export CGO_ENABLED=0 GOFLAGS=-trimpath
@@ -17,7 +22,6 @@ for group in "$here"/programs/*/; do
     name=$(basename "$group")
     wanted=$(cat "$group/go.mod" "$group/go.sum" | sha256sum)
     [ "$(cat "$folder/.built-$name" 2>/dev/null || true)" != "$wanted" ] || continue
-    command -v go >/dev/null || { echo "the cluster's programs are built by Go 1.24 or later: https://go.dev/dl" >&2; exit 1; }
     echo "building $name, once" >&2
     mkdir -p "$folder/bin/$name"
     # Kubernetes refuses to run as a version that it does not know.

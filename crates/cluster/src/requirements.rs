@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 use anyhow::{Context as _, Result, bail};
 
 /// A program, or a file, and the package of Debian that brings it.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("containerd", "containerd"),
     ("runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 11] = [
     ("git", "git"),
     ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
     ("cc", "build-essential"),
+    ("go", "golang-go"),
 ];
 
 /// What is missing, each with what to do about it; nothing if a cluster can be built and started.
@@ -29,9 +30,6 @@ pub fn missing() -> Vec<String> {
     let packages = packages();
     if !packages.is_empty() {
         found.push(format!("packages are missing: pass --install, or run apt-get install {}", packages.join(" ")));
-    }
-    if !is_there("go") {
-        found.push("Go 1.24 or later builds the cluster's programs: https://go.dev/dl".to_owned());
     }
     found
 }

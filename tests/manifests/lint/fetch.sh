@@ -8,12 +8,12 @@ folder=${1:?usage: fetch.sh FOLDER}
 wanted=$({ cat "$here/fetch.sh" "$here/requirements.txt" "$kustomize/go.mod" "$kustomize/go.sum"; python3 --version; } | sha256sum)
 [ "$(cat "$folder/.fetched" 2>/dev/null || true)" != "$wanted" ] || exit 0
 
-command -v go >/dev/null || { echo "kustomize is built by Go 1.24 or later: https://go.dev/dl" >&2; exit 1; }
+go=$("$here/../../../crates/servers/go.sh")
 python3 -c "import venv, ensurepip" || { echo "checkov runs in a Python with venv, Debian's python3-venv" >&2; exit 1; }
 echo "fetching kustomize and checkov, once" >&2
 rm -rf "$folder"
 mkdir -p "$folder"
-(cd "$kustomize" && CGO_ENABLED=0 GOFLAGS=-trimpath go build -ldflags "-s -w" -o "$folder/" tool)
+(cd "$kustomize" && PATH=$go:$PATH GOTOOLCHAIN=auto CGO_ENABLED=0 GOFLAGS=-trimpath go build -ldflags "-s -w" -o "$folder/" tool)
 python3 -m venv "$folder/checkov"
 "$folder/checkov/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps \
     --only-binary=:all: --requirement "$here/requirements.txt"
