@@ -1,19 +1,14 @@
 //! Pods over time: sampled while a test waits, drawn as a picture beside the other output of the tests.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    fs,
-    path::Path,
-    time::Instant,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Instant};
 
 use crate::world::World;
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 240.0;
-/// Left of and below the lines, for words.
-const MARGIN: f64 = 40.0;
+/// Height of a function's lane.
+const LANE: f64 = 36.0;
+/// Width of the names.
+const LABELS: f64 = 210.0;
 const COLOURS: [&str; 8] = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f"];
 
 /// How many pods each function had, and when.
@@ -56,46 +51,62 @@ impl Timeline {
         eprintln!("pods over time: {}", path.display());
     }
 
+    /// A lane for each function in the order in which they appear, as high as its most pods.
     fn picture(&self) -> String {
         let end = self.samples.last().map_or(1.0, |(seconds, _)| seconds.max(1.0));
-        let names: BTreeSet<&String> = self.samples.iter().flat_map(|(_, counts)| counts.keys()).collect();
-        let most = names.iter().map(|name| self.most(name)).max().unwrap_or(1).max(1);
-        let x = |seconds: f64| MARGIN + seconds / end * (WIDTH - 2.0 * MARGIN);
-        let y = |pods: usize| HEIGHT - MARGIN - height(pods) / height(most) * (HEIGHT - 2.0 * MARGIN);
+        let mut names: Vec<&String> = Vec::new();
+        for name in self.samples.iter().flat_map(|(_, counts)| counts.keys()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let x = |seconds: f64| LABELS + seconds / end * WIDTH;
+        let bottom = LANE * height(names.len()) + 8.0;
         let mut picture = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {HEIGHT}\" font-family=\"sans-serif\" \
-             font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-            WIDTH + 180.0
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" \
+             font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+            LABELS + WIDTH + 30.0,
+            bottom + 24.0
         );
-        for pods in 0..=most {
-            let level = y(pods);
-            let right = WIDTH - MARGIN;
+        for sixth in 0..=6 {
+            let seconds = end * f64::from(sixth) / 6.0;
+            let (at, low) = (x(seconds), bottom + 16.0);
             writeln!(
                 picture,
-                "<path d=\"M{MARGIN} {level:.1}H{right}\" stroke=\"#ddd\"/><text x=\"20\" y=\"{:.1}\">{pods}</text>",
-                level + 4.0
+                "<path d=\"M{at:.1} 8V{bottom}\" stroke=\"#ddd\"/>\
+                 <text x=\"{at:.1}\" y=\"{low}\" text-anchor=\"middle\">{seconds:.0} s</text>"
             )
             .unwrap();
         }
-        for tenth in 0..=6 {
-            let seconds = end * f64::from(tenth) / 6.0;
-            let (at, bottom) = (x(seconds) - 8.0, HEIGHT - 20.0);
-            writeln!(picture, "<text x=\"{at:.1}\" y=\"{bottom}\">{seconds:.0} s</text>").unwrap();
-        }
-        for ((name, colour), line) in names.iter().zip(COLOURS.iter().cycle()).zip(1_u8..) {
-            let mut path = format!("M{MARGIN} {:.1}", y(0));
-            for (seconds, counts) in &self.samples {
-                write!(path, "H{:.1}V{:.1}", x(*seconds), y(counts.get(*name).copied().unwrap_or_default())).unwrap();
-            }
-            let at = MARGIN + 14.0 * f64::from(line);
+        for ((name, colour), lane) in names.into_iter().zip(COLOURS.iter().cycle()).zip(1_u8..) {
+            let (floor, most) = (LANE * f64::from(lane), self.most(name));
+            let path = self.steps(name, x, |pods| floor - height(pods) / height(most) * (LANE - 10.0));
+            let (text, right) = (floor - 4.0, LABELS - 10.0);
             writeln!(
                 picture,
-                "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\
-                 <text x=\"{WIDTH}\" y=\"{at}\" fill=\"{colour}\">{name}</text>"
+                "<path d=\"M{LABELS} {floor}{path}V{floor}Z\" fill=\"{colour}\"/>\
+                 <text x=\"{right}\" y=\"{text}\" text-anchor=\"end\">{name}, at most {most}</text>"
             )
             .unwrap();
         }
         picture + "</svg>\n"
+    }
+
+    /// The way of a function's pods over time, with a point for each change.
+    fn steps(&self, name: &str, x: impl Fn(f64) -> f64, y: impl Fn(usize) -> f64) -> String {
+        let mut path = String::new();
+        let mut before = 0;
+        for (seconds, counts) in &self.samples {
+            let pods = counts.get(name).copied().unwrap_or_default();
+            if pods != before {
+                write!(path, "H{:.1}V{:.1}", x(*seconds), y(pods)).unwrap();
+                before = pods;
+            }
+        }
+        if let Some((seconds, _)) = self.samples.last() {
+            write!(path, "H{:.1}", x(*seconds)).unwrap();
+        }
+        path
     }
 }
 
