@@ -13,8 +13,7 @@ use super::{
 };
 use crate::Error;
 
-/// Tokens that one call may see refused: a server that was started anew forgets them, one that refuses each is none of
-/// ours.
+/// Tokens that one call may see refused before it waits between two: a server that was started anew forgets them.
 const MOST_RENEWALS: u32 = 3;
 
 /// The way to one database, shared by all calls.
@@ -68,12 +67,14 @@ impl Session {
             let token = self.token().await?;
             match self.send(call, token.as_ref()).await? {
                 Answer::Done(reply) => return Ok(reply),
-                Answer::LogIn(refusal) if renewals == MOST_RENEWALS => {
-                    return Err(Failure::Unauthorized(refusal.to_string()));
-                }
-                Answer::LogIn(_) => {
+                Answer::LogIn(refusal) => {
                     renewals += 1;
                     self.forget(token.as_ref());
+                    if renewals > MOST_RENEWALS {
+                        // One that refuses each for so long is none of ours.
+                        let reason = refusal.to_string();
+                        tries.wait(&reason).await.map_err(|_| Failure::Unauthorized(reason))?;
+                    }
                 }
                 Answer::Again(reason) => tries.wait(&reason).await?,
             }

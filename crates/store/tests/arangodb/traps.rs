@@ -19,6 +19,22 @@ fn refuse(status: u16, number: u32) -> Fault {
     Fault::Refuse { status, number }
 }
 
+/// Tokens may be forgotten again and again, as by servers that start anew one after the other; one that is refused for
+/// good says so.
+#[tokio::test]
+async fn a_call_logs_in_as_often_as_its_patience_allows() {
+    let (double, store) = start().await;
+    double.set(Trap { times: 9, ..Trap::once("POST", WRITES, Fault::ForgetTokens) });
+    let rows = bars(0, 3, 1, "1.5");
+    assert_whole(&store.upsert_klines(&series(), &rows).await.unwrap(), 3);
+    assert_stored(&store, &rows).await;
+    let hasty = ArangoOptions { patience: Duration::from_millis(300), ..options() };
+    let store = open_with(&double, hasty).await.unwrap();
+    double.set(Trap { times: 10_000, ..Trap::once("POST", WRITES, Fault::ForgetTokens) });
+    let error = store.upsert_klines(&series(), &rows).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
+}
+
 /// Everything that passes: the caller notices nothing.
 #[tokio::test]
 async fn passing_faults_change_nothing() {
