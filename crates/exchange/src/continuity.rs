@@ -77,8 +77,9 @@ impl Continuity {
 
     fn declare(&mut self, gap: Gap) {
         if self.missing.len() >= MOST_GAPS {
-            // Whoever lost so much has a hole, and not many: what nobody will ever fill is forgotten first.
-            if let Some((_, (_, oldest))) = self.missing.pop_first() {
+            // Of the time before the oldest gap's end nothing is known any more, so that what still comes is new.
+            if let (Some((_, (end, oldest))), Some((first, _))) = (self.missing.pop_first(), self.span.as_mut()) {
+                *first = end + 1;
                 self.leave(oldest);
             }
         }
@@ -139,6 +140,17 @@ mod tests {
             assert_eq!(numbers.arrive(number), arrival, "{number}");
         }
         assert_eq!((numbers.missing().count(), numbers.last()), (0, Some(17)));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_never_taken_for_known() {
+        let mut numbers = Continuity::default();
+        let most = u64::try_from(MOST_GAPS).unwrap();
+        for number in 0..=most + 1 {
+            numbers.arrive(2 * number);
+        }
+        assert_eq!((numbers.missing().count(), numbers.arrive(1)), (MOST_GAPS, Arrival::Early));
+        assert_eq!(numbers.arrive(3), Arrival::Filled(Gap { from: 3, to: 3 }));
     }
 
     #[test]

@@ -66,8 +66,9 @@ impl Replayed {
                 if symbol != wanted {
                     return true;
                 }
-                if difference.last > at && self.follower.book().is_some() {
-                    return false;
+                if difference.last > at {
+                    // A snapshot that comes later may still be early enough.
+                    return self.follower.book().is_none();
                 }
                 self.follower.difference(difference)
             }
@@ -165,6 +166,14 @@ mod tests {
             assert_eq!(book["asks"], json!([["6.00000000", "1"]]));
             assert!(book["broken"].is_null());
         }
+    }
+
+    #[test]
+    fn what_waits_for_the_snapshot_does_not_go_beyond_the_update() {
+        let mut frames = frames();
+        frames.insert(1, depth("BTCUSDT", 5, 7));
+        assert_eq!(replayed(&frames, Some(4)).unwrap()["last_update_id"], 4);
+        assert_eq!(replayed(&frames, Some(7)).unwrap()["last_update_id"], 7);
     }
 
     #[test]
