@@ -19,6 +19,7 @@ FUZZ_SECONDS ?= 60
 # What images are built with; `release` is quicker to build.
 IMAGE_PROFILE ?= image
 IMAGES ?= $(CACHE)/images
+E2E = cargo test --locked --workspace --all-features --test e2e -- --ignored --test-threads 1 --nocapture
 DENY := $(CACHE)/tools/bin/cargo-deny
 # What renders the manifests and looks over them.
 LINTERS := $(CACHE)/tools/manifests
@@ -101,7 +102,8 @@ cluster: build ## Start a real Kubernetes of one node, as root; `cargo xtask clu
 
 e2e: cluster servers ## Put the manifests on that cluster and test them there; the cluster is stopped in the end
 	@trap '$(CARGO_TARGET_DIR)/release/xtask cluster down' EXIT; \
-		cargo test --locked --workspace --all-features --test e2e -- --ignored --test-threads 1 --nocapture
+		env -u KNATIVE_KAFKA_DATA_PLANE $(E2E) || exit 1; \
+		[ -z "$$KNATIVE_KAFKA_DATA_PLANE" ] || $(E2E) workflow:: burst:: training:: canary::
 
 install: ## Install the binary for this user
 	cargo install --locked --path crates/local

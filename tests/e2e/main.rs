@@ -6,6 +6,7 @@
 mod accepted;
 mod burst;
 mod canary;
+mod contract;
 #[path = "../support/dashboards.rs"]
 mod dashboards;
 mod faults;
@@ -13,6 +14,7 @@ mod flow;
 mod git;
 mod healing;
 mod judged;
+mod knative;
 #[path = "../support/promql.rs"]
 mod promql;
 mod refused;

@@ -14,7 +14,10 @@ use streamforge_cluster::{Cluster, Kubectl, Published, revision};
 use streamforge_local::manifest::{KafkaTopic, Manifests};
 use streamforge_servers::{Kafka, Lifetime, Process, Server as _, kafka::Settings};
 
-use crate::support::{Folder, binary, recorded, until, until_within};
+use crate::{
+    knative,
+    support::{Folder, binary, recorded, until, until_within},
+};
 
 /// Where the overlay expects Kafka and the exchange.
 const KAFKA: ([u8; 4], u16) = ([10, 244, 0, 1], 9092);
@@ -35,14 +38,15 @@ pub(crate) const HEALER: &str = "self-healer";
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     kafka: Mutex<Kafka>,
-    _exchange: Process,
+    /// The exchange, and Knative's data plane where that serves in place of ours.
+    started: Vec<Process>,
     /// Where its exchange has its market from.
     pub(crate) market: String,
     /// All that is deployed.
     pub(crate) manifests: String,
     /// The volume of the functions.
     pub(crate) data: PathBuf,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// The one that all tests share.
@@ -90,29 +94,34 @@ impl World {
         fs::create_dir_all(&data).unwrap();
         fs::set_permissions(folder.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         chown(&data, Some(USER), Some(USER)).unwrap();
-        let manifests = rendered(&kubectl).replace(VOLUME, &data.display().to_string());
+        let jars = knative::jars();
+        let mut manifests = rendered(&kubectl).replace(VOLUME, &data.display().to_string());
+        if jars.is_some() {
+            manifests = knative::without_ours(&manifests);
+            knative::commit_beginnings(&kafka);
+        }
         load_images(&cluster, &manifests);
         apply(&kubectl, &manifests);
         let kafka = Mutex::new(kafka);
-        let world = Self { cluster, kafka, _exchange: exchange, market, manifests, data, _folder: folder };
-        for (namespace, deployment) in
-            [("knative-eventing", "streamforge-data-plane"), ("streamforge", "queue-manager-api")]
-        {
-            world.kubectl(&[
-                "-n",
-                namespace,
-                "rollout",
-                "status",
-                &format!("deployment/{deployment}"),
-                "--timeout=180s",
-            ]);
+        let mut world = Self { cluster, kafka, started: vec![exchange], market, manifests, data, folder };
+        world.is_rolled_out("streamforge", ALWAYS);
+        if let Some(jars) = jars {
+            let parts = knative::start(&world, &jars, &world.folder);
+            world.started.extend(parts);
+            return world;
         }
+        world.is_rolled_out("knative-eventing", "streamforge-data-plane");
         until_within("every Trigger to be ready", PATIENCE, || {
             let triggers = world.list("triggers.eventing.knative.dev");
             let is_ready = |trigger: &Value| condition(trigger, "Ready")["status"] == "True";
             (!triggers.is_empty() && triggers.iter().all(is_ready)).then_some(())
         });
         world
+    }
+
+    fn is_rolled_out(&self, namespace: &str, deployment: &str) {
+        let deployment = format!("deployment/{deployment}");
+        self.kubectl(&["-n", namespace, "rollout", "status", &deployment, "--timeout=180s"]);
     }
 
     /// The Kafka of the cluster; who holds it keeps others from it.
