@@ -165,6 +165,12 @@ pub fn frame(json: &str, limit: Option<usize>) -> Result<Frame, UnknownFrame> {
     Ok(Frame::Other)
 }
 
+/// The stream and the data of a combined frame; none for anything else.
+pub(crate) fn stream_of(json: &str) -> Option<(String, &str)> {
+    let Combined { stream, data } = serde_json::from_str(json).ok()?;
+    Some((stream.into_owned(), data.get()))
+}
+
 fn levels(rows: Vec<(Price, Decimal)>) -> Vec<Level> {
     rows.into_iter().map(|(price, quantity)| Level { price, quantity }).collect()
 }

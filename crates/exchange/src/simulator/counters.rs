@@ -12,6 +12,8 @@ pub struct Counters {
     banned: AtomicU64,
     impatient: AtomicU64,
     faults: AtomicU64,
+    connections: AtomicU64,
+    frames: AtomicU64,
 }
 
 impl Counters {
@@ -43,6 +45,24 @@ impl Counters {
     /// Requests that came before the `Retry-After` of an earlier answer was over.
     pub fn impatient(&self) -> u64 {
         self.impatient.load(Relaxed)
+    }
+
+    /// Connections for streams, refused ones too.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Frames that streams have sent.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Relaxed)
+    }
+
+    pub(super) fn count_connection(&self) {
+        self.connections.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_frame(&self) {
+        self.frames.fetch_add(1, Relaxed);
     }
 
     /// Failures that were imitated.

@@ -188,7 +188,7 @@ fn depth(state: &State, request: Request) -> Result<String, Refusal> {
         Some(_) => return Err(Refusal::invalid_symbol_status()),
     }
     let limit = request.parameters.limit(100, 5_000)?;
-    Ok(wire::book(&state.market.book(symbol, limit, request.now)))
+    Ok(state.market.book(symbol, limit, request.now))
 }
 
 fn symbol<'a>(state: &State, parameters: &'a Parameters) -> Result<&'a str, Refusal> {

@@ -46,6 +46,7 @@ const OPEN: u64 = 19;
 pub(super) struct FaultEngine {
     pub(super) faults: Faults,
     requests: AtomicU64,
+    connections: AtomicU64,
     burst: AtomicU64,
     pages: Mutex<HashMap<String, Page>>,
     /// Requests for symbols that are going to vanish.
@@ -92,10 +93,16 @@ impl FaultEngine {
         Self {
             faults,
             requests: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
             burst: AtomicU64::new(0),
             pages: Mutex::default(),
             asked: Mutex::default(),
         }
+    }
+
+    /// Number of a new connection for streams.
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Relaxed)
     }
 
     pub(super) fn draws(&self) -> Draws {

@@ -7,7 +7,7 @@ use streamforge_events::{Millis, TimeRange};
 use crate::Error;
 
 /// Every switch as it is written, and what it does; the command line and the manual show this list.
-pub const SWITCHES: [(&str, &str); 27] = [
+pub const SWITCHES: [(&str, &str); 40] = [
     ("weight:NUMBER", "request weight allowed for each minute; more is answered 429, then 418 (6000)"),
     ("refuse:SHARE", "HTTP 429 whose Retry-After is `pause`; who keeps asking before it is over is banned (418)"),
     ("ban:SHARE", "HTTP 418 whose Retry-After is `pause`"),
@@ -34,6 +34,19 @@ pub const SWITCHES: [(&str, &str); 27] = [
     ("geo:1", "HTTP 451 to everything"),
     ("vanish:SYMBOL[@REQUESTS]", "the symbol is unknown, at once or after so many answers (may be repeated)"),
     ("outage:FROM/TO", "two RFC 3339 instants: bars inside do not exist, the one before is cut"),
+    ("ws-drop:SHARE", "a frame of a stream is swallowed"),
+    ("ws-repeat:SHARE", "a frame is sent twice"),
+    ("ws-swap:SHARE", "a frame is sent after the next one"),
+    ("ws-cut:SHARE", "the connection ends before a frame"),
+    ("ws-half:SHARE", "the connection ends in the middle of a frame"),
+    ("ws-mute:SHARE", "the stream of a frame says nothing any more on this connection"),
+    ("ws-silence:SHARE", "the connection stays, and nothing is sent any more, not even a ping"),
+    ("ws-close:SHARE", "the exchange closes the connection with one of its codes"),
+    ("ws-garbage:SHARE", "a page, half an object, wrong types, a price of 0 or 1e30, or ids that go back come instead"),
+    ("ws-burst:SHARE", "frames are kept for up to two seconds and come at once"),
+    ("ws-forge:SHARE", "a trade or a difference of a book is swallowed, and the ids that follow do not show it"),
+    ("ws-html:SHARE", "the handshake is answered with a page"),
+    ("ws-lifetime:SECONDS", "connections end at this age, and are told a tenth before"),
     ("seed:NUMBER", "decides which requests meet the failures (0)"),
 ];
 
@@ -70,6 +83,19 @@ pub struct Faults {
     pub geo: bool,
     pub vanish: Vec<Vanishing>,
     pub outage: Option<TimeRange>,
+    pub ws_drop: f64,
+    pub ws_repeat: f64,
+    pub ws_swap: f64,
+    pub ws_cut: f64,
+    pub ws_half: f64,
+    pub ws_mute: f64,
+    pub ws_silence: f64,
+    pub ws_close: f64,
+    pub ws_garbage: f64,
+    pub ws_burst: f64,
+    pub ws_forge: f64,
+    pub ws_html: f64,
+    pub ws_lifetime: Option<Duration>,
     pub seed: u64,
 }
 
@@ -111,6 +137,19 @@ impl Default for Faults {
             geo: false,
             vanish: Vec::new(),
             outage: None,
+            ws_drop: 0.0,
+            ws_repeat: 0.0,
+            ws_swap: 0.0,
+            ws_cut: 0.0,
+            ws_half: 0.0,
+            ws_mute: 0.0,
+            ws_silence: 0.0,
+            ws_close: 0.0,
+            ws_garbage: 0.0,
+            ws_burst: 0.0,
+            ws_forge: 0.0,
+            ws_html: 0.0,
+            ws_lifetime: None,
             seed: 0,
         }
     }
@@ -152,6 +191,22 @@ impl FromStr for Faults {
                 "open" => faults.open = share()?,
                 "restate" => faults.restate = share()?,
                 "poison" => faults.poison = share()?,
+                "ws-drop" => faults.ws_drop = share()?,
+                "ws-repeat" => faults.ws_repeat = share()?,
+                "ws-swap" => faults.ws_swap = share()?,
+                "ws-cut" => faults.ws_cut = share()?,
+                "ws-half" => faults.ws_half = share()?,
+                "ws-mute" => faults.ws_mute = share()?,
+                "ws-silence" => faults.ws_silence = share()?,
+                "ws-close" => faults.ws_close = share()?,
+                "ws-garbage" => faults.ws_garbage = share()?,
+                "ws-burst" => faults.ws_burst = share()?,
+                "ws-forge" => faults.ws_forge = share()?,
+                "ws-html" => faults.ws_html = share()?,
+                "ws-lifetime" => {
+                    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    faults.ws_lifetime = Some(seconds.ok_or_else(|| fail("a lifetime is a number of seconds"))?);
+                }
                 "microseconds" => faults.microseconds = switch()?,
                 "geo" => faults.geo = switch()?,
                 "vanish" => {

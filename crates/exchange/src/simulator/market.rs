@@ -2,7 +2,12 @@
 
 use streamforge_events::{Decimal, Interval, Kline, Millis};
 
-use super::{replay::Replay, synthetic::Synthetic};
+use super::{
+    captured::Captured,
+    replay::Replay,
+    synthetic::{Reader, Synthetic},
+    wire,
+};
 
 const DAY: Millis = 86_400_000;
 
@@ -11,6 +16,7 @@ const DAY: Millis = 86_400_000;
 pub(super) enum Market {
     Synthetic(Synthetic),
     Replay(Replay),
+    Capture(Captured),
 }
 
 /// A listed symbol.
@@ -73,18 +79,30 @@ pub(super) struct Book {
     pub(super) asks: Vec<(Decimal, Decimal)>,
 }
 
+/// What changes in a book: new quantities of levels, best first.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Change {
+    /// The first update of it.
+    pub(super) first: i64,
+    /// The last one.
+    pub(super) last: i64,
+    pub(super) bids: Vec<(Decimal, Decimal)>,
+    pub(super) asks: Vec<(Decimal, Decimal)>,
+}
+
 impl Market {
     pub(super) fn listings(&self) -> &[Listing] {
         match self {
             Self::Synthetic(market) => market.listings(),
             Self::Replay(market) => market.listings(),
+            Self::Capture(market) => market.listings(),
         }
     }
 
     /// The end of what was recorded, or the beginning of time.
     pub(super) fn recorded_until(&self) -> Millis {
         match self {
-            Self::Synthetic(_) => 0,
+            Self::Synthetic(_) | Self::Capture(_) => 0,
             Self::Replay(market) => market.recorded_until(),
         }
     }
@@ -101,6 +119,7 @@ impl Market {
         match self {
             Self::Synthetic(market) => market.klines(symbol, interval, offset, selection, now),
             Self::Replay(market) => market.klines(symbol, interval, offset, selection, now),
+            Self::Capture(_) => Vec::new(),
         }
     }
 
@@ -115,6 +134,7 @@ impl Market {
         match self {
             Self::Synthetic(market) => market.agg_trades(symbol, selection, limit, now),
             Self::Replay(market) => market.agg_trades(symbol, selection, limit, now),
+            Self::Capture(_) => Vec::new(),
         }
     }
 
@@ -123,15 +143,42 @@ impl Market {
         match self {
             Self::Synthetic(market) => market.trades(symbol, from, limit, now),
             Self::Replay(market) => market.trades(symbol, from, limit, now),
+            Self::Capture(_) => Vec::new(),
         }
     }
 
-    /// The order book; nobody records it beside klines, so a replayed one is empty.
-    pub(super) fn book(&self, symbol: &str, limit: usize, now: Millis) -> Book {
+    /// The answer to a question for the order book; nobody records it beside klines, so a replayed one is empty.
+    pub(super) fn book(&self, symbol: &str, limit: usize, now: Millis) -> String {
         match self {
-            Self::Synthetic(market) => market.book(symbol, limit, now),
-            Self::Replay(_) => Book::default(),
+            Self::Synthetic(market) => wire::book(&market.book(symbol, limit, now)),
+            Self::Capture(market) => {
+                market.snapshot(symbol, now).map_or_else(|| wire::book(&Book::default()), str::to_owned)
+            }
+            Self::Replay(_) => wire::book(&Book::default()),
         }
+    }
+
+    /// A reader of one symbol, where the market is computed.
+    pub(super) fn reader(&self, symbol: &str) -> Option<Reader> {
+        match self {
+            Self::Synthetic(market) => market.reader(symbol),
+            Self::Replay(_) | Self::Capture(_) => None,
+        }
+    }
+
+    /// The bar that holds `now`, with the trades up to then in it.
+    pub(super) fn bar(
+        &self,
+        symbol: &str,
+        reader: Option<&mut Reader>,
+        interval: Interval,
+        now: Millis,
+    ) -> Option<Kline> {
+        if let (Self::Synthetic(market), Some(reader)) = (self, reader) {
+            return market.bar_of(reader, interval, now);
+        }
+        let selection = Selection { start: None, end: Some(now), limit: 1 };
+        self.klines(symbol, interval, 0, selection, now).pop()
     }
 }
 

@@ -5,6 +5,7 @@
 //! market, `replay:DIR` serves recorded files as they are.
 
 mod absurd;
+mod captured;
 mod counters;
 mod endpoints;
 mod exchange_info;
@@ -12,6 +13,7 @@ mod fault_engine;
 mod faults;
 mod huge;
 mod limiter;
+mod live;
 mod market;
 mod parameters;
 mod refusal;
@@ -20,7 +22,11 @@ mod server;
 mod synthetic;
 mod wire;
 
-use std::{path::Path, sync::Arc, time::SystemTime};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use streamforge_events::Millis;
 use tokio::{net::TcpListener, time::Instant};
@@ -62,12 +68,12 @@ impl SimulatorConfig {
 }
 
 /// The exchange's clock: no bar and no trade after it exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Clock {
     /// This machine's clock, but never before the end of a recording.
     Real,
-    /// Starts at this time with the server and runs at the usual pace.
-    StartingAt(Millis),
+    /// Starts at this time with the server and runs so many times as fast as usual.
+    StartingAt(Millis, f64),
     /// Stands still.
     Frozen(Millis),
 }
@@ -84,12 +90,33 @@ impl Source {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let fail = |reason: &str| Error::Source { place: text.to_owned(), reason: reason.to_owned() };
         match text.split_once(':') {
-            Some(("synthetic", seed)) => {
+            Some(("synthetic", settings)) => {
+                let (seed, settings) = settings.split_once(',').unwrap_or((settings, ""));
                 let seed = seed.parse().map_err(|_| fail("write synthetic:SEED with a whole number as seed"))?;
-                Ok(Self::synthetic(seed))
+                let (mut symbols, mut pace) = (None, 1);
+                for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
+                    let number = |text: &str, most: u32| {
+                        let number = text.parse::<u32>().ok().filter(|number| (1..=most).contains(number));
+                        number.ok_or_else(|| fail(&format!("`{setting}` has to be a whole number from 1 to {most}")))
+                    };
+                    match setting.split_once('=') {
+                        Some(("symbols", text)) => symbols = Some(number(text, 2_000)?),
+                        Some(("pace", text)) => pace = number(text, 10_000)?,
+                        _ => return Err(fail("write synthetic:SEED,symbols=NUMBER,pace=NUMBER")),
+                    }
+                }
+                Ok(match symbols {
+                    None if pace == 1 => Self::synthetic(seed),
+                    symbols => Self(Market::Synthetic(synthetic::Synthetic::with(
+                        seed,
+                        symbols.map(|symbols| usize::try_from(symbols).unwrap_or(usize::MAX)),
+                        pace,
+                    ))),
+                })
             }
             Some(("replay", folder)) if !folder.is_empty() => Self::replay(Path::new(folder)),
-            _ => Err(fail("write synthetic:SEED or replay:DIR")),
+            Some(("capture", folder)) if !folder.is_empty() => Self::capture(Path::new(folder)),
+            _ => Err(fail("write synthetic:SEED, replay:DIR or capture:DIR")),
         }
     }
 
@@ -106,6 +133,20 @@ impl Source {
     /// [`Error::Source`] naming the file and line that is not as it should be.
     pub fn replay(folder: &Path) -> Result<Self, Error> {
         Ok(Self(Market::Replay(replay::Replay::open(folder)?)))
+    }
+
+    /// Recorded frames of streams, which come again as they came: all files of `folder` that end in `.gz`.
+    ///
+    /// # Errors
+    /// [`Error::Source`] naming the file and line that is not as it should be.
+    pub fn capture(folder: &Path) -> Result<Self, Error> {
+        Ok(Self(Market::Capture(captured::Captured::open(folder)?)))
+    }
+
+    /// When a recording of streams begins; none for other markets.
+    #[must_use]
+    pub fn begins(&self) -> Option<Millis> {
+        if let Market::Capture(capture) = &self.0 { Some(capture.begins()) } else { None }
     }
 
     /// Names of all symbols, in the order in which the exchange lists them.
@@ -143,10 +184,13 @@ impl RunningClock {
     }
 
     fn now(&self) -> Millis {
-        let millis = |duration: std::time::Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
+        let millis = |duration: Duration| Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX);
         let time = match self.clock {
             Clock::Frozen(time) => time,
-            Clock::StartingAt(time) => time.saturating_add(millis(self.started.elapsed())),
+            Clock::StartingAt(time, speed) => {
+                let passed = Duration::try_from_secs_f64(self.started.elapsed().as_secs_f64() * speed);
+                time.saturating_add(passed.map_or(Millis::MAX, millis))
+            }
             Clock::Real => {
                 let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
                 since.map_or(0, millis).max(self.not_before)

@@ -6,9 +6,11 @@ use axum::{
     Router,
     body::Body,
     extract::{self, Query},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
+
+use streamforge_events::Millis;
 
 use super::{
     Counters, RunningClock, SimulatorConfig,
@@ -16,6 +18,7 @@ use super::{
     fault_engine::{Draws, Failure, FaultEngine},
     huge,
     limiter::{Admission, Limiter, USUAL_LIMIT},
+    live::{self, Attempts},
     market::{Listing, Market},
     parameters::Parameters,
     refusal::Refusal,
@@ -31,12 +34,24 @@ pub(super) struct State {
     pub(super) market: Market,
     pub(super) faults: FaultEngine,
     pub(super) weight_limit: u32,
+    pub(super) counters: Arc<Counters>,
     clock: RunningClock,
     limiter: Mutex<Limiter>,
-    counters: Arc<Counters>,
+    attempts: Mutex<Attempts>,
 }
 
 impl State {
+    /// The exchange's time.
+    pub(super) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Counts a connection for streams; says whether it is within the limit.
+    pub(super) fn counts_attempt(&self) -> bool {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.count(tokio::time::Instant::now())
+    }
+
     /// The listing of a symbol, or the exchange's refusal.
     pub(super) fn listing(&self, symbol: &str) -> Result<&Listing, Refusal> {
         let listing = self.market.listings().iter().find(|listing| listing.symbol == symbol);
@@ -53,19 +68,21 @@ pub(super) fn router(config: SimulatorConfig) -> Router {
         faults: FaultEngine::new(config.faults),
         weight_limit: limit.unwrap_or(USUAL_LIMIT),
         limiter: Mutex::new(Limiter::new(limit)),
+        attempts: Mutex::default(),
         counters: config.counters,
     });
     Router::new().fallback(handle).with_state(state)
 }
 
-async fn handle(
-    extract::State(state): extract::State<Arc<State>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    Query(parameters): Query<Vec<(String, String)>>,
-) -> Response {
-    let Some(endpoint) = Endpoint::parse(uri.path()).filter(|_| method == Method::GET) else {
+async fn handle(extract::State(state): extract::State<Arc<State>>, request: extract::Request) -> Response {
+    if live::is_stream(request.uri().path()) {
+        return live::open(&state, request);
+    }
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let Ok(Query(parameters)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
+        return response(StatusCode::BAD_REQUEST, None, Body::empty());
+    };
+    let Some(endpoint) = Endpoint::parse(uri.path()).filter(|_| *method == Method::GET) else {
         return response(StatusCode::NOT_FOUND, None, Body::empty());
     };
     let parameters = Parameters(parameters);
@@ -78,7 +95,7 @@ async fn handle(
     } else {
         failure = state.faults.failure(draws);
         let draws = failure.is_none().then_some(draws);
-        work(Arc::clone(&state), endpoint, parameters, time_unit(&state, &headers), now, draws).await
+        work(Arc::clone(&state), endpoint, parameters, time_unit(&state, headers), now, draws).await
     };
     let takes_gzip = headers.get(header::ACCEPT_ENCODING).is_some_and(|kinds| kinds.as_bytes().starts_with(b"gzip"));
     let mut response = match answer {
@@ -156,10 +173,7 @@ fn time_unit(state: &State, headers: &HeaderMap) -> Result<TimeUnit, Refusal> {
 
 async fn fail(state: &State, failure: Failure, good: Response, takes_gzip: bool) -> Response {
     match failure {
-        Failure::Html { status } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-            response(status, Some("text/html"), Body::from(HTML))
-        }
+        Failure::Html { status } => html(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY)),
         Failure::Code { status, code, message } => refuse(&Refusal { status, code, message: message.to_owned() }),
         Failure::Slow => {
             tokio::time::sleep(state.faults.faults.delay).await;
@@ -183,6 +197,11 @@ async fn cut(good: Response) -> Response {
 fn refuse(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response(status, Some(JSON), Body::from(refusal.body()))
+}
+
+/// A page of a proxy instead of the exchange's answer.
+pub(super) fn html(status: StatusCode) -> Response {
+    response(status, Some("text/html"), Body::from(HTML))
 }
 
 pub(super) fn response(status: StatusCode, kind: Option<&'static str>, body: Body) -> Response {

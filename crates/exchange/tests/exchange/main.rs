@@ -15,4 +15,6 @@ mod replay;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod synthetic;

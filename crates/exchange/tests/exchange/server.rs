@@ -45,7 +45,7 @@ pub(crate) fn frozen(source: &str) -> SimulatorConfig {
 /// A computed market without limit whose clock runs with the test's.
 pub(crate) fn running(faults: &str) -> SimulatorConfig {
     let mut config = frozen("synthetic:42");
-    config.clock = Clock::StartingAt(NOW);
+    config.clock = Clock::StartingAt(NOW, 1.0);
     config.faults = faults.parse().unwrap();
     config
 }

@@ -9,7 +9,7 @@ const DAY: Millis = 86_400_000;
 /// How one symbol trades.
 #[derive(Debug)]
 pub(super) struct Coin {
-    pub(super) base_asset: &'static str,
+    pub(super) base_asset: String,
     /// The price around which the market moves.
     pub(super) price: f64,
     pub(super) price_digits: u32,
@@ -42,7 +42,7 @@ impl Coin {
     pub(super) fn listing(&self) -> Listing {
         Listing {
             symbol: format!("{}USDT", self.base_asset),
-            base_asset: self.base_asset.to_owned(),
+            base_asset: self.base_asset.clone(),
             quote_asset: "USDT".to_owned(),
             base_asset_precision: self.volume_digits(),
             price_digits: self.price_digits,
@@ -93,33 +93,33 @@ const ROWS: [Row; 33] = [
     ("币安人生",       0.15,     4, 1, 20_370, 1.10, 4, 0.045,  60,   120.0),
 ];
 
-pub(super) fn coins() -> Vec<Coin> {
-    let coin = |row: Row| {
-        let (
-            base_asset,
-            price,
-            price_digits,
-            quantity_digits,
-            first_day,
-            beta,
-            sector,
-            own_volatility,
-            spacing,
-            turnover,
-        ) = row;
-        let spacing = spacing * 1_000;
-        Coin {
-            base_asset,
-            price,
-            price_digits,
-            quantity_digits,
-            first_day,
-            beta,
-            sector,
-            own_volatility,
-            spacing,
-            turnover,
-        }
-    };
-    ROWS.into_iter().map(coin).collect()
+/// As many coins as are wanted: the well-known ones, then others that are like them but for their name and price.
+///
+/// `pace` is how many times as often they trade.
+pub(super) fn coins(count: usize, pace: u32) -> Vec<Coin> {
+    let rows = ROWS.into_iter().cycle().take(count).enumerate();
+    rows.map(|(number, row)| coin(number, row, pace)).collect()
+}
+
+/// Day from which the others are traded: 2019-04-14.
+const OLD: i64 = 18_000;
+
+/// How many coins are well known.
+pub(super) const KNOWN: usize = ROWS.len();
+
+fn coin(number: usize, row: Row, pace: u32) -> Coin {
+    let (name, price, price_digits, quantity_digits, first_day, beta, sector, own_volatility, spacing, turnover) = row;
+    Coin {
+        base_asset: if number < KNOWN { name.to_owned() } else { format!("X{number}") },
+        price,
+        price_digits,
+        quantity_digits,
+        // What nobody knows is as old as anybody may ask for.
+        first_day: if number < KNOWN { first_day } else { OLD },
+        beta,
+        sector,
+        own_volatility,
+        spacing: (spacing * 1_000 / Millis::from(pace.max(1))).max(1),
+        turnover,
+    }
 }

@@ -8,6 +8,7 @@
 //! trades; they are flat at the previous price. Days that are over are remembered: weeks and months are made of them.
 
 mod coins;
+mod depth;
 pub(super) mod hash;
 mod path;
 mod tape;
@@ -15,14 +16,14 @@ mod totals;
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use streamforge_events::{Decimal, Interval, Kline, Millis};
+use streamforge_events::{Interval, Kline, Millis};
 
 use super::market::{AggTrade, Book, Calendar, Listing, Selection, SingleTrade, TradeSelection};
 use coins::Coin;
-use hash::mix;
+pub(super) use depth::STEP;
 use tape::{Tape, amount};
 use totals::Totals;
 
@@ -34,19 +35,55 @@ const END_OF_TIME: Millis = 3_400_000_000_000;
 /// Remembered days, of which ten years of all symbols have some hundred thousand, before all are forgotten.
 const MOST_DAYS: usize = 200_000;
 
+/// Reads one symbol again and again.
+pub(in crate::simulator) struct Reader {
+    number: usize,
+    tape: Tape,
+    seed: u64,
+}
+
+impl Reader {
+    /// Trades from `from` to `to`, exclusive.
+    pub(super) fn agg_trades(&mut self, from: Millis, to: Millis) -> Vec<AggTrade> {
+        let indices = self.tape.index_at(from)..self.tape.index_at(to.min(END_OF_TIME));
+        indices.map(|index| self.tape.agg_trade(index)).collect()
+    }
+
+    /// Whether anything was traded from `from` to `to`, exclusive.
+    pub(super) fn has_traded(&self, from: Millis, to: Millis) -> bool {
+        self.tape.index_at(from) < self.tape.index_at(to)
+    }
+
+    /// Single trades from `from` to `to`, exclusive.
+    pub(super) fn trades(&mut self, from: Millis, to: Millis) -> Vec<SingleTrade> {
+        let indices = self.tape.index_at(from)..self.tape.index_at(to.min(END_OF_TIME));
+        let mut rows = Vec::new();
+        for index in indices {
+            singles(&mut self.tape, index, &mut rows);
+        }
+        rows
+    }
+}
+
 /// The computed market.
 #[derive(Debug)]
 pub(super) struct Synthetic {
     seed: u64,
-    coins: Vec<Coin>,
+    coins: Vec<Arc<Coin>>,
     listings: Vec<Listing>,
     days: Mutex<HashMap<(usize, Millis), Option<Totals>>>,
 }
 
 impl Synthetic {
     pub(super) fn new(seed: u64) -> Self {
-        let coins = coins::coins();
-        let listings = coins.iter().map(Coin::listing).collect();
+        Self::with(seed, None, 1)
+    }
+
+    /// A market of so many symbols, which trade `pace` times as often as usual.
+    pub(super) fn with(seed: u64, symbols: Option<usize>, pace: u32) -> Self {
+        let coins: Vec<Arc<Coin>> =
+            coins::coins(symbols.unwrap_or(coins::KNOWN), pace).into_iter().map(Arc::new).collect();
+        let listings = coins.iter().map(|coin| coin.listing()).collect();
         Self { seed, coins, listings, days: Mutex::default() }
     }
 
@@ -80,7 +117,7 @@ impl Synthetic {
         while open <= last && rows.len() < selection.limit {
             let next = calendar.next(open);
             if let Some(totals) = self.bar(number, &mut tape, open, next, now) {
-                rows.push(totals.kline(tape.coin, open, next));
+                rows.push(totals.kline(&tape.coin, open, next));
             }
             open = next;
         }
@@ -134,34 +171,29 @@ impl Synthetic {
         rows
     }
 
-    /// Levels at each tick around the last trade; their sizes change every 100 ms, as their id does.
+    /// The order book at the end of the last tenth of a second.
     pub(super) fn book(&self, symbol: &str, limit: usize, now: Millis) -> Book {
-        let Some((_, mut tape)) = self.tape(symbol) else {
-            return Book::default();
-        };
-        let last = tape.index_at(now.min(END_OF_TIME) + 1) - 1;
-        if last < 0 {
-            return Book::default();
-        }
-        let print = tape.print(last);
-        let middle = print.ticks;
-        let last_update_id = now / 100;
-        let level = |ticks: u64| {
-            let hash = mix(self.seed ^ ticks, last_update_id.unsigned_abs());
-            (ticks, print.lots * (hash % 100 + 1) / 20 + 1)
-        };
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        let bids: Vec<_> = (1..=limit.min(middle - 1)).map(|step| level(middle - step)).collect();
-        let asks: Vec<_> = (0..limit).map(|step| level(middle + step)).collect();
-        let rows = |levels: Vec<(u64, u64)>| -> Vec<(Decimal, Decimal)> {
-            levels.into_iter().map(|(ticks, lots)| (tape.price(ticks), tape.quantity(lots))).collect()
-        };
-        Book { last_update_id, bids: rows(bids), asks: rows(asks) }
+        self.reader(symbol).map_or_else(Book::default, |mut reader| reader.book(limit, now))
     }
 
-    fn tape(&self, symbol: &str) -> Option<(usize, Tape<'_>)> {
+    /// A reader of one symbol, which remembers what it read last.
+    pub(super) fn reader(&self, symbol: &str) -> Option<Reader> {
+        let (number, tape) = self.tape(symbol)?;
+        Some(Reader { number, tape, seed: self.seed })
+    }
+
+    /// The bar that holds `now`, with the trades up to then in it.
+    pub(super) fn bar_of(&self, reader: &mut Reader, interval: Interval, now: Millis) -> Option<Kline> {
+        let calendar = Calendar { interval, offset: 0, first_day: reader.tape.coin.listed() };
+        let open = calendar.align_down(now);
+        let next = calendar.next(open);
+        let totals = self.bar(reader.number, &mut reader.tape, open, next, now)?;
+        Some(totals.kline(&reader.tape.coin, open, next))
+    }
+
+    fn tape(&self, symbol: &str) -> Option<(usize, Tape)> {
         let number = self.listings.iter().position(|listing| listing.symbol == symbol)?;
-        Some((number, Tape::new(self.seed, number, &self.coins[number])))
+        Some((number, Tape::new(self.seed, number, Arc::clone(&self.coins[number]))))
     }
 
     /// The bar from `open` to `next`; none before the first trade of the symbol.

@@ -1,5 +1,7 @@
 //! The tape of one symbol: any aggregate trade, straight from its number.
 
+use std::sync::Arc;
+
 use streamforge_events::{Decimal, Millis};
 
 use super::{
@@ -42,8 +44,8 @@ pub(super) struct Print {
 }
 
 /// Reads one symbol; it keeps the block of minutes that it read last.
-pub(super) struct Tape<'a> {
-    pub(super) coin: &'a Coin,
+pub(super) struct Tape {
+    pub(super) coin: Arc<Coin>,
     market: u64,
     sector: u64,
     own: u64,
@@ -59,15 +61,15 @@ struct Block {
     prices: Vec<f64>,
 }
 
-impl<'a> Tape<'a> {
-    pub(super) fn new(seed: u64, number: usize, coin: &'a Coin) -> Self {
+impl Tape {
+    pub(super) fn new(seed: u64, number: usize, coin: Arc<Coin>) -> Self {
         Self {
-            coin,
             market: mix(seed, 1),
             sector: mix(seed, 1_000 + coin.sector),
             own: mix(seed, 2_000 + number as u64),
-            step: minute_volatility(coin),
+            step: minute_volatility(&coin),
             block: None,
+            coin,
         }
     }
 
@@ -88,11 +90,11 @@ impl<'a> Tape<'a> {
 
     /// Trade number `index`: each has its slot of time, so trades stay in order.
     pub(super) fn print(&mut self, index: i64) -> Print {
-        let coin = self.coin;
         let time = self.time(index);
         let (first_id, next_id) = (self.first_single(index), self.first_single(index + 1));
         let singles = (next_id - first_id).unsigned_abs();
         let (noise, size) = (self.hash(NOISE, index), self.hash(SIZE, index));
+        let Coin { turnover, price_digits, quantity_digits, .. } = *self.coin;
         let minute = ((time - ORIGIN) / MINUTE).unsigned_abs();
         let fraction = ratio((time - ORIGIN) % MINUTE, MINUTE);
         let step = self.step;
@@ -103,11 +105,11 @@ impl<'a> Tape<'a> {
         let price = (before + (after - before) * fraction) * (1.0 + wobble);
         let trend = ((after - before) / before / step).clamp(-2.0, 2.0);
         let buyer_takes = unit(size << 32) < 0.5 + 0.1 * trend;
-        let value = coin.turnover * block.heat * daily_rhythm(minute) * heavy_tail(unit(size));
-        let ticks = price * power_of_ten(coin.price_digits);
+        let value = turnover * block.heat * daily_rhythm(minute) * heavy_tail(unit(size));
+        let ticks = price * power_of_ten(price_digits);
         let ticks = whole(if buyer_takes { ticks.ceil() } else { ticks.floor() }).max(1);
         let share = ratio(next_id - first_id, SINGLES);
-        let lots = whole(value * share / price * power_of_ten(coin.quantity_digits)).max(singles);
+        let lots = whole(value * share / price * power_of_ten(quantity_digits)).max(singles);
         Print { index, time, ticks, lots, first_id, singles, is_buyer_maker: !buyer_takes }
     }
 
