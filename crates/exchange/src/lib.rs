@@ -11,6 +11,7 @@ pub mod continuity;
 mod error;
 pub mod frame;
 pub mod simulator;
+pub mod stream;
 
 pub use client::{Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage, read_klines};
 pub use error::Error;

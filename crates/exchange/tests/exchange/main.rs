@@ -9,6 +9,8 @@ mod client_limits;
 #[cfg(test)]
 mod client_windows;
 #[cfg(test)]
+mod feeds;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod replay;

@@ -1,0 +1,173 @@
+//! One connection: subscribes in batches, reads until it breaks, and hands every frame on.
+
+use std::time::Duration;
+
+use futures::{
+    SinkExt as _, StreamExt as _,
+    stream::{SplitSink, SplitStream},
+};
+use serde_json::json;
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+use super::{FeedConfig, FeedEvent, Outlet, Receipt, Silence, silence::Watch, wall};
+
+/// Streams of one message.
+const BATCH: usize = 100;
+/// Distance between two messages: the exchange takes five a second, and answers to its pings count as well.
+const MESSAGE_EVERY: Duration = Duration::from_millis(300);
+/// Longest wait for the handshake, and for the end of a connection that is closed.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+const CLOSING: Duration = Duration::from_secs(2);
+/// How often it is looked for silent streams.
+const LOOK: Duration = Duration::from_secs(1);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What a connection tells whoever keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// All streams are subscribed to.
+    Standing,
+    /// The exchange wants it to be replaced.
+    Shutdown,
+}
+
+/// One connection from its handshake to its end; answers why it ended.
+///
+/// `leave` becomes true when another connection has taken over.
+pub(super) async fn run(
+    config: &FeedConfig,
+    outlet: &Outlet,
+    begun: Instant,
+    notices: mpsc::Sender<Notice>,
+    mut leave: watch::Receiver<bool>,
+) -> String {
+    let url = format!("{}/stream", config.base_url.trim_end_matches('/'));
+    let socket = match timeout(HANDSHAKE, connect_async(&url)).await {
+        Ok(Ok((socket, _))) => socket,
+        Ok(Err(error)) => return format!("cannot connect to {url}: {error}"),
+        Err(_) => return format!("cannot connect to {url}: no answer to the handshake"),
+    };
+    let (mut sink, stream) = socket.split();
+    let mut reader = Reader {
+        watch: Watch::new(&config.streams, config.silence, Instant::now()),
+        stream,
+        outlet,
+        begun,
+        read_timeout: config.read_timeout,
+        notices: notices.clone(),
+    };
+    let reason = tokio::select! {
+        reason = reader.read() => reason,
+        reason = subscribe(&mut sink, config, &notices) => reason,
+        _ = leave.wait_for(|leave| *leave) => "another connection has taken over".to_owned(),
+    };
+    timeout(CLOSING, sink.close()).await.ok();
+    reason
+}
+
+/// Subscribes batch by batch; then there is nothing more to say.
+async fn subscribe(
+    sink: &mut SplitSink<Socket, Message>,
+    config: &FeedConfig,
+    notices: &mpsc::Sender<Notice>,
+) -> String {
+    let mut due = Instant::now();
+    for (number, streams) in config.streams.chunks(BATCH).enumerate() {
+        sleep_until(due).await;
+        due += MESSAGE_EVERY;
+        let message = json!({"method": "SUBSCRIBE", "params": streams, "id": number + 1});
+        if let Err(error) = sink.send(Message::text(message.to_string())).await {
+            return format!("cannot subscribe: {error}");
+        }
+    }
+    notices.send(Notice::Standing).await.ok();
+    std::future::pending().await
+}
+
+struct Reader<'a> {
+    watch: Watch,
+    stream: SplitStream<Socket>,
+    outlet: &'a Outlet,
+    begun: Instant,
+    read_timeout: Duration,
+    notices: mpsc::Sender<Notice>,
+}
+
+impl Reader<'_> {
+    /// Reads until the connection breaks, and answers why it did.
+    async fn read(&mut self) -> String {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = self.stream.next() => message,
+                now = looks.tick() => {
+                    if now.duration_since(heard) > self.read_timeout {
+                        return format!("nothing came for {} s", self.read_timeout.as_secs());
+                    }
+                    if let Some(reason) = self.look(now).await {
+                        return reason;
+                    }
+                    continue;
+                }
+            };
+            heard = Instant::now();
+            match message {
+                Some(Ok(Message::Text(text))) => {
+                    let steady = u64::try_from(heard.duration_since(self.begun).as_nanos()).unwrap_or(u64::MAX);
+                    let receipt = Receipt { wall: wall(), steady };
+                    match stream_name(&text) {
+                        Some("!serverShutdown") => drop(self.notices.try_send(Notice::Shutdown)),
+                        Some(stream) => {
+                            self.watch.hear(stream, heard);
+                            self.outlet.frame(receipt, text);
+                        }
+                        // Answers to what was said, and what is none of the exchange's.
+                        None if is_answer(&text) => {}
+                        None => self.outlet.frame(receipt, text),
+                    }
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    return frame.map_or_else(
+                        || "the exchange closed the connection".to_owned(),
+                        |frame| format!("the exchange closed the connection: {} {}", frame.code, frame.reason),
+                    );
+                }
+                // Pings are answered with their payload by the protocol's own layer, as it is read on.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return format!("the connection broke: {error}"),
+                None => return "the connection ended".to_owned(),
+            }
+        }
+    }
+
+    /// Tells of silent streams; answers a reason to connect anew if one stopped that had spoken before.
+    async fn look(&mut self, now: Instant) -> Option<String> {
+        let silent = self.watch.silent(now);
+        let stopped = silent.iter().find(|(_, silence)| *silence == Silence::Since).map(|(name, _)| name.clone());
+        for (stream, silence) in silent {
+            self.outlet.tell(FeedEvent::Silent { stream, silence }).await;
+        }
+        stopped.map(|name| format!("{name} fell silent while {} streams were heard", self.watch.heard()))
+    }
+}
+
+/// Whether it is the exchange's answer to a message of ours.
+fn is_answer(text: &str) -> bool {
+    let answer: Result<serde_json::Value, _> = serde_json::from_str(text);
+    answer.is_ok_and(|answer| answer.get("id").is_some() && answer.get("result").is_some())
+}
+
+/// Name of the stream that a combined frame belongs to.
+fn stream_name(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("{\"stream\":\"")?;
+    rest.split_once('"').map(|(name, _)| name)
+}

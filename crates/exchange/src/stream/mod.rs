@@ -1,0 +1,182 @@
+//! The exchange's streams, from the client's side: one feed of frames that goes on for ever.
+//!
+//! A [`Feed`] keeps a `connection` for at most a thousand streams, replaces it before its time is over or when it
+//! breaks (`renewal`), says which streams are silent (`silence`), and keeps within the exchange's limits (`pace`).
+//! Frames come as they were sent, with the time of their receipt; telling what is missing is the reader's part, which
+//! has the ids.
+//!
+//! # Source
+//! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
+
+mod connection;
+mod pace;
+mod renewal;
+mod silence;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+pub use silence::Silence;
+
+/// Streams that one feed can have: those of one connection.
+pub const MOST_STREAMS: usize = 1_024;
+
+/// How a feed talks to the exchange.
+#[derive(Clone, Debug)]
+pub struct FeedConfig {
+    /// Scheme and host, such as `wss://data-stream.binance.vision`; `ws://` works too.
+    pub base_url: String,
+    /// Names of the streams, such as `btcusdt@aggTrade`; [`MOST_STREAMS`] at most.
+    pub streams: Vec<String>,
+    /// Age at which a connection is replaced by a new one; the exchange ends it at 24 hours.
+    pub renew_after: Duration,
+    /// Longest time without anything from the exchange, which sends a ping every 20 seconds.
+    pub read_timeout: Duration,
+    /// Longest wait for the first frame of a stream, and shortest silence that is told of.
+    pub silence: Duration,
+    /// First pause before a connection is tried again; doubled each time, up to [`FeedConfig::longest_pause`].
+    pub shortest_pause: Duration,
+    /// Longest pause before a connection is tried again.
+    pub longest_pause: Duration,
+    /// Frames that wait for the reader; when there are more, the newest are dropped and counted.
+    pub capacity: usize,
+}
+
+impl FeedConfig {
+    /// The usual settings for these streams of the exchange at `base_url`.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>, streams: Vec<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            streams,
+            renew_after: Duration::from_hours(23),
+            read_timeout: Duration::from_mins(1),
+            silence: Duration::from_secs(30),
+            shortest_pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(30),
+            capacity: 65_536,
+        }
+    }
+}
+
+/// When something came, by the clocks of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Nanoseconds since the epoch; may be set back.
+    pub wall: i64,
+    /// Nanoseconds since the feed began; never goes back.
+    pub steady: u64,
+}
+
+/// What a feed tells.
+#[derive(Clone, Debug)]
+pub enum FeedEvent {
+    /// A frame of a stream, as it came.
+    Frame {
+        /// When it came.
+        receipt: Receipt,
+        /// The frame.
+        text: Utf8Bytes,
+    },
+    /// A connection stands and its streams are subscribed to.
+    Connected,
+    /// There is no connection any more; the next one is on its way.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// A stream says nothing.
+    Silent {
+        /// Its name.
+        stream: String,
+        /// Whether it ever said something.
+        silence: Silence,
+    },
+    /// Frames that were dropped because the reader was too slow.
+    Overrun {
+        /// How many.
+        frames: u64,
+    },
+}
+
+/// A feed that runs; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Feed {
+    events: mpsc::Receiver<FeedEvent>,
+    task: JoinHandle<()>,
+}
+
+impl Feed {
+    /// Begins to connect; whatever goes wrong is tried again for ever, and told.
+    #[must_use]
+    pub fn start(config: FeedConfig) -> Self {
+        let (sender, events) = mpsc::channel(config.capacity.max(1));
+        let outlet = Outlet { sender, dropped: Arc::default() };
+        let task = tokio::spawn(renewal::keep(config, outlet));
+        Self { events, task }
+    }
+
+    /// The next event; none only if the feed's task is gone.
+    pub async fn next(&mut self) -> Option<FeedEvent> {
+        self.events.recv().await
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Where a connection puts what comes: never waits, so that the socket is always read on.
+#[derive(Clone, Debug)]
+struct Outlet {
+    sender: mpsc::Sender<FeedEvent>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Outlet {
+    /// Hands a frame on, or drops it and counts it.
+    fn frame(&self, receipt: Receipt, text: Utf8Bytes) {
+        let dropped = self.dropped.load(Relaxed);
+        if dropped > 0 && self.sender.try_send(FeedEvent::Overrun { frames: dropped }).is_ok() {
+            self.dropped.fetch_sub(dropped, Relaxed);
+        }
+        if self.sender.try_send(FeedEvent::Frame { receipt, text }).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Tells something that is not lost: waits for a place.
+    async fn tell(&self, event: FeedEvent) {
+        // An error means that nobody reads any more, and then this task ends as well.
+        self.sender.send(event).await.ok();
+    }
+}
+
+/// This machine's time.
+fn wall() -> i64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The URL of an exchange's streams that belongs to the one of its REST interface.
+///
+/// # Source
+/// <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#general-wss-information>
+#[must_use]
+pub fn stream_url(api_url: &str) -> String {
+    let api_url = api_url.trim_end_matches('/');
+    if api_url.ends_with("binance.com") || api_url.ends_with("binance.vision") {
+        return "wss://data-stream.binance.vision".to_owned();
+    }
+    api_url.replacen("http", "ws", 1)
+}
