@@ -44,7 +44,9 @@ pub use prediction_batch::{PredictionBatch, PredictionRow};
 pub use queue_id::QueueId;
 pub use record::{Kline, Trade};
 pub use report::{Report, ReportStatus};
-pub use request::{FieldError, InferenceRange, RequestEntry, RequestKind, WorkflowRequest, inference_range};
+pub use request::{
+    FieldError, InferenceRange, RequestEntry, RequestKind, StreamKind, WorkflowRequest, inference_range,
+};
 pub use series::{SeriesId, SeriesKind};
 pub use symbol::Symbol;
 pub use time::{Millis, TimeRange, parse_instant, rfc3339};

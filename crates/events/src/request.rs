@@ -12,6 +12,9 @@ pub use model::{InferenceRange, inference_range};
 const MOST_SYMBOLS: usize = 1_000;
 const MOST_ENTRIES: usize = 50;
 
+/// Bars in the longest window of a live graph; the window of each symbol is held in memory.
+const MOST_BARS: u64 = 10_000;
+
 const NAME_RULE: &str = "write a name of letters, digits, `-`, `_` and `.`, 100 characters at most";
 
 /// A field of a request that is wrong.
@@ -33,8 +36,12 @@ pub enum RequestKind {
     Klines(Interval),
     /// `api_trades`.
     Trades,
+    /// `ws_trades`, `ws_candles_<interval>` or `ws_orderbook`.
+    Stream(StreamKind),
     /// `gnn_graph`.
     Graph,
+    /// `realtime_graph`.
+    LiveGraph,
     /// `gnn_train`.
     Train,
     /// `gnn_infer`.
@@ -45,6 +52,17 @@ pub enum RequestKind {
     Dummy,
     /// A type that only its function understands.
     Other,
+}
+
+/// What a live loader listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// Trades.
+    Trades,
+    /// Klines of an interval, as they close.
+    Klines(Interval),
+    /// Changes of the order book.
+    OrderBook,
 }
 
 /// One part of a request: a function and what it is to do.
@@ -178,9 +196,15 @@ fn parse_kind(written: &str) -> Result<RequestKind, Error> {
     if let Some(interval) = written.strip_prefix("api_candles_") {
         return interval.parse().map(RequestKind::Klines);
     }
+    if let Some(interval) = written.strip_prefix("ws_candles_") {
+        return interval.parse().map(|interval| RequestKind::Stream(StreamKind::Klines(interval)));
+    }
     Ok(match written {
         "api_trades" => RequestKind::Trades,
+        "ws_trades" => RequestKind::Stream(StreamKind::Trades),
+        "ws_orderbook" => RequestKind::Stream(StreamKind::OrderBook),
         "gnn_graph" => RequestKind::Graph,
+        "realtime_graph" => RequestKind::LiveGraph,
         "gnn_train" => RequestKind::Train,
         "gnn_infer" => RequestKind::Infer,
         "realtime_gnn_infer" => RequestKind::LiveInfer,
@@ -192,8 +216,11 @@ fn parse_kind(written: &str) -> Result<RequestKind, Error> {
 /// Fields beyond those that every part has.
 fn parameters_of(kind: &RequestKind) -> &'static [&'static str] {
     match kind {
-        RequestKind::Klines(_) | RequestKind::Trades => &[],
+        RequestKind::Klines(_) | RequestKind::Trades | RequestKind::Stream(_) => &[],
         RequestKind::Graph => &["collection_inputs", "collection_output", "threshold", "k", "minimum_observations"],
+        RequestKind::LiveGraph => {
+            &["collection_inputs", "collection_output", "threshold", "k", "minimum_observations", "window"]
+        }
         RequestKind::Train => model::TRAINING,
         RequestKind::Infer => model::INFERENCE,
         RequestKind::LiveInfer => model::LIVE_INFERENCE,
@@ -207,11 +234,9 @@ fn parse_interval(value: &Value, kind: &RequestKind, field: &str) -> Result<Inte
         .parse()
         .map_err(|error: Error| wrong("invalid_interval", field, error.to_string()))?;
     match kind {
-        RequestKind::Klines(other) if *other != interval => Err(wrong(
-            "invalid_interval",
-            field,
-            format!("the type names the interval `{other}`, this field `{interval}`"),
-        )),
+        RequestKind::Klines(other) | RequestKind::Stream(StreamKind::Klines(other)) if *other != interval => Err(
+            wrong("invalid_interval", field, format!("the type names the interval `{other}`, this field `{interval}`")),
+        ),
         _ => Ok(interval),
     }
 }
@@ -235,6 +260,8 @@ fn check_edge_rule(parameters: &Map<String, Value>, field: &str) -> Result<(), F
     check("threshold", &is_share, "write a number from 0 to 1")?;
     check("k", &is_count(0), "write a whole number, 0 or more")?;
     check("minimum_observations", &is_count(2), "write a whole number, 2 or more")?;
+    let is_window = |value: &Value| value.as_u64().is_some_and(|bars| (2..=MOST_BARS).contains(&bars));
+    check("window", &is_window, "write a whole number of bars, 2 to 10000")?;
     check("collection_output", &is_name, NAME_RULE)
 }
 

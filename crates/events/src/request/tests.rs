@@ -25,6 +25,37 @@ fn the_request_of_the_contract_is_read() {
 }
 
 #[test]
+fn what_is_live_is_read_too() {
+    let mut body = body();
+    body["requests"] = json!([
+        {"target": "loader-producer", "type": "ws_trades"},
+        {"target": "loader-ws", "type": "ws_candles_1m", "interval": "1m"},
+        {"target": "loader-ws", "type": "ws_orderbook"},
+        {"target": "graph-builder", "type": "realtime_graph", "window": 10_000, "k": 2, "collection_output": "g"},
+    ]);
+    let kinds: Vec<RequestKind> =
+        WorkflowRequest::parse(&body).unwrap().entries.into_iter().map(|entry| entry.kind).collect();
+    let streams = [StreamKind::Trades, StreamKind::Klines(Interval::M1), StreamKind::OrderBook];
+    assert_eq!(kinds[..3], streams.map(RequestKind::Stream));
+    assert_eq!(kinds[3], RequestKind::LiveGraph);
+    for (place, value, code, field) in [
+        ("/requests/3/window", json!(1), "invalid_field", "requests[3].window"),
+        ("/requests/3/window", json!(10_001), "invalid_field", "requests[3].window"),
+        ("/requests/3/window", json!("500"), "invalid_field", "requests[3].window"),
+        ("/requests/3/threshold", json!(2), "invalid_field", "requests[3].threshold"),
+        ("/requests/1/interval", json!("5m"), "invalid_interval", "requests[1].interval"),
+        ("/requests/1/type", json!("ws_candles_7m"), "invalid_type", "requests[1].type"),
+        ("/requests/1/window", json!(7), "unknown_field", "requests[1].window"),
+    ] {
+        let mut body = body.clone();
+        let (object, name) = place.rsplit_once('/').unwrap();
+        body.pointer_mut(object).unwrap()[name] = value.clone();
+        let error = WorkflowRequest::parse(&body).unwrap_err();
+        assert_eq!((&*error.code, &*error.field), (code, field), "{place} = {value}");
+    }
+}
+
+#[test]
 fn several_symbols_count_once_each() {
     let mut body = body();
     body["symbols"] = json!(["ETHUSDT", "BTCUSDT", "币安人生USDT"]);
