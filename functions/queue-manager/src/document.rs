@@ -159,8 +159,10 @@ pub enum Work {
     Compute,
     /// Works on what is stored, in a job that may have to wait long for a machine.
     Job,
-    /// Works on what comes in, until it is stopped.
+    /// Works on what comes in, until it is stopped: kept where no process has to live for it.
     Live,
+    /// Loads what comes in, until it is stopped: held by a process that has to be heard of.
+    Stream,
 }
 
 /// One command to a worker: a symbol and a slice of the range.
@@ -170,12 +172,18 @@ pub struct Task {
     pub id: String,
     /// The symbol, or the first of several.
     pub symbol: Symbol,
+    /// The symbols of a task that has its own of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symbols: Vec<Symbol>,
     /// The slice of the range.
     pub range: TimeRange,
     /// How far it is.
     pub state: TaskState,
     /// Number of the attempt under way, from 1; 0 before the first.
     pub attempt: u32,
+    /// The last attempt that is not held against a task without an end, because it got on; 0 without one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub proven: u32,
     /// When it was last sent or made progress.
     #[serde(with = "instant")]
     pub heard_at: Millis,
@@ -326,6 +334,12 @@ impl Work {
             _ => None,
         }
     }
+
+    /// Whether it goes on until it is stopped.
+    #[must_use]
+    pub fn is_endless(&self) -> bool {
+        matches!(self, Self::Live | Self::Stream)
+    }
 }
 
 impl Task {
@@ -335,9 +349,11 @@ impl Task {
         Self {
             id,
             symbol,
+            symbols: Vec::new(),
             range,
             state: TaskState::Waiting,
             attempt: 0,
+            proven: 0,
             heard_at: now,
             retry_at: None,
             announced: BatchSet::default(),
@@ -349,11 +365,22 @@ impl Task {
         }
     }
 
+    /// How many attempts are held against it, the one under way included.
+    #[must_use]
+    pub fn tries(&self) -> u32 {
+        self.attempt.saturating_sub(self.proven)
+    }
+
     /// Whether it was sent and is not done.
     #[must_use]
     pub fn is_in_flight(&self) -> bool {
         matches!(self.state, TaskState::Sent | TaskState::Started | TaskState::Loaded)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Instants as RFC 3339 text.

@@ -22,7 +22,7 @@ const STATUSES: [Status; 5] = [Status::Pending, Status::Loading, Status::Finishe
 /// Those of a task that is not done.
 const STATES: [&str; 4] = ["waiting", "sent", "started", "loaded"];
 /// Those that have tasks from which one hears.
-const WORKS: [&str; 3] = ["load", "compute", "job"];
+const WORKS: [&str; 4] = ["load", "compute", "job", "stream"];
 
 type Labels = [(&'static str, &'static str); 1];
 type Seconds = Gauge<f64, AtomicU64>;
@@ -125,6 +125,7 @@ fn look(live: &[(Workflow, Option<Millis>)], now: Millis) -> Look {
                 Work::Load(_) => "load",
                 Work::Compute => "compute",
                 Work::Job => "job",
+                Work::Stream => "stream",
                 // One has no tasks, the other is quiet for as long as it lives.
                 Work::Store(_) | Work::Live => continue,
             };

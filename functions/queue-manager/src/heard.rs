@@ -24,7 +24,8 @@ pub(crate) fn heard(report: &Report) -> Option<Heard> {
             None => What::Progressed,
         },
         ReportStatus::Finished => finished(report.extra.as_ref()),
-        ReportStatus::Interrupted => What::Interrupted,
+        ReportStatus::Interrupted if report.finished => What::Interrupted,
+        ReportStatus::Interrupted => What::HandedOn,
         ReportStatus::Error => What::Failed {
             message: report.error_message.clone().unwrap_or_else(|| report.message.clone()),
             is_final: report.finished,

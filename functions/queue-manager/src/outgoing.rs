@@ -110,7 +110,8 @@ fn finished(workflow: &Workflow, now: Millis) -> Result<Event, Error> {
     traced(envelope, workflow.traceparent.as_deref()).build(&data)
 }
 
-/// What a task is told: the parameters of its stage, what earlier stages made for it, and for a loader the slice.
+/// What a task is told: the parameters of its stage, what earlier stages made for it, for a loader the slice,
+/// and for a task with symbols of its own these.
 fn parameters(workflow: &Workflow, stage: &Stage, task: &Task) -> Map<String, Value> {
     let mut parameters = stage.parameters.clone();
     for product in &stage.takes {
@@ -119,6 +120,9 @@ fn parameters(workflow: &Workflow, stage: &Stage, task: &Task) -> Map<String, Va
     if matches!(stage.work, Work::Load(_)) {
         parameters.insert("from".to_owned(), task.range.from().into());
         parameters.insert("to".to_owned(), task.range.to().into());
+    }
+    if !task.symbols.is_empty() {
+        parameters.insert("symbols".to_owned(), json!(task.symbols));
     }
     parameters
 }

@@ -3,6 +3,8 @@
 //! Only what is missing becomes a task. The part of a range that is not over is left out.
 
 mod learning;
+mod order;
+mod streams;
 
 use std::collections::BTreeMap;
 
@@ -20,9 +22,10 @@ use crate::{
 use learning::Sources;
 
 /// The functions that a request can be made of.
-pub const AVAILABLE: [&str; 7] = [
+pub const AVAILABLE: [&str; 8] = [
     "loader-api-candles",
     "loader-api-trades",
+    "loader-ws",
     "arango-connector",
     "graph-builder",
     "gnn-trainer",
@@ -46,7 +49,7 @@ pub fn pending(request: &WorkflowRequest, cause: &Request, now: Millis) -> Workf
         symbols: request.symbols.clone(),
         r#type: request.entries[0].r#type.clone(),
         status: Status::Pending,
-        loader_type: loads(request).next().map(|(entry, _)| entry.r#type.clone()),
+        loader_type: loader_type(request),
         start_time: request.range.from(),
         end_time: request.range.to(),
         last_loaded_timestamp: None,
@@ -118,11 +121,16 @@ pub fn plan(
         let work = work(request, entry, function).ok_or_else(|| {
             refusal("missing_loader", &field("type"), "the connector needs a loader of its type in the same request")
         })?;
+        // All that is live is one stage, and the connector has none for it: live batches belong to no task.
+        let is_live = matches!(entry.kind, RequestKind::Stream(_));
+        if is_live && (function == CONNECTOR || stages.iter().any(|stage| stage.name == name)) {
+            continue;
+        }
         let parameters = parameters(request, entry, &work, range, &format!("requests[{index}]"))?;
         let mut stage = Stage {
             name,
             function: function.to_owned(),
-            r#type: entry.r#type.clone(),
+            r#type: if is_live { streams::TYPE.to_owned() } else { entry.r#type.clone() },
             after: Vec::new(),
             status: Status::Pending,
             heard_at: now,
@@ -137,7 +145,7 @@ pub fn plan(
         stages.push(stage);
     }
     add_connectors(request, &mut stages);
-    set_order(request, &mut stages)?;
+    order::set(request, &mut stages)?;
     Ok(stages)
 }
 
@@ -146,8 +154,9 @@ fn function(entry: &RequestEntry) -> Option<&'static str> {
     match (entry.target.as_str(), &entry.kind) {
         ("loader-producer" | "loader-api-candles", RequestKind::Klines(_)) => Some("loader-api-candles"),
         ("loader-producer" | "loader-api-trades", RequestKind::Trades) => Some("loader-api-trades"),
-        ("arango-connector", RequestKind::Klines(_) | RequestKind::Trades) => Some(CONNECTOR),
-        ("graph-builder", RequestKind::Graph) => Some("graph-builder"),
+        ("loader-producer" | streams::LOADER, RequestKind::Stream(_)) => Some(streams::LOADER),
+        ("arango-connector", RequestKind::Klines(_) | RequestKind::Trades | RequestKind::Stream(_)) => Some(CONNECTOR),
+        ("graph-builder", RequestKind::Graph | RequestKind::LiveGraph) => Some("graph-builder"),
         ("gnn-trainer", RequestKind::Train) => Some("gnn-trainer"),
         ("predictor", RequestKind::Infer | RequestKind::LiveInfer) => Some("predictor"),
         ("dummy-service", RequestKind::Dummy) => Some("dummy-service"),
@@ -156,6 +165,9 @@ fn function(entry: &RequestEntry) -> Option<&'static str> {
 }
 
 fn stage_name(function: &str, entry: &RequestEntry) -> String {
+    if let RequestKind::Stream(_) = entry.kind {
+        return format!("{}/{}", streams::LOADER, streams::TYPE);
+    }
     format!("{function}/{}", entry.r#type)
 }
 
@@ -172,14 +184,23 @@ fn loaded_kind(entry: &RequestEntry) -> Option<SeriesKind> {
     }
 }
 
+/// Type of the first loader, live ones included.
+fn loader_type(request: &WorkflowRequest) -> Option<String> {
+    let is_loader = |entry: &&RequestEntry| loaded_kind(entry).is_some() || function(entry) == Some(streams::LOADER);
+    request.entries.iter().find(is_loader).map(|entry| entry.r#type.clone())
+}
+
 fn work(request: &WorkflowRequest, entry: &RequestEntry, function: &str) -> Option<Work> {
     if let Some(kind) = loaded_kind(entry) {
         return Some(Work::Load(kind));
     }
+    if let RequestKind::Stream(_) = entry.kind {
+        return streams::types(request).any(|kind| kind == entry.r#type).then_some(Work::Stream);
+    }
     if function != CONNECTOR {
         return Some(match entry.kind {
             RequestKind::Train => Work::Job,
-            RequestKind::LiveInfer => Work::Live,
+            RequestKind::LiveInfer | RequestKind::LiveGraph => Work::Live,
             _ => Work::Compute,
         });
     }
@@ -199,28 +220,37 @@ fn parameters(
     if let Some(interval) = work.interval() {
         parameters.insert("interval".to_owned(), json!(interval));
     }
-    let (RequestKind::Graph | RequestKind::Train | RequestKind::Infer | RequestKind::LiveInfer) = entry.kind else {
-        return Ok(parameters);
-    };
+    match entry.kind {
+        RequestKind::Stream(_) => return Ok(streams::parameters(request)),
+        RequestKind::Graph
+        | RequestKind::LiveGraph
+        | RequestKind::Train
+        | RequestKind::Infer
+        | RequestKind::LiveInfer => {}
+        _ => return Ok(parameters),
+    }
     let missing = || {
         let what = entry.r#type.as_str();
         let message = format!("`{what}` without a loader of klines in the same request must name its interval");
         refusal("missing_field", &format!("{field}.interval"), message)
     };
     let interval = interval(request, entry).ok_or_else(missing)?;
-    if entry.kind != RequestKind::Graph {
+    if !matches!(entry.kind, RequestKind::Graph | RequestKind::LiveGraph) {
         learning::complete(request, entry, interval, range, field, &mut parameters)?;
         return Ok(parameters);
     }
     parameters.insert("interval".to_owned(), json!(interval));
     parameters.insert("symbols".to_owned(), json!(request.symbols));
-    parameters.insert("from".to_owned(), range.from().into());
-    parameters.insert("to".to_owned(), range.to().into());
+    if entry.kind == RequestKind::Graph {
+        parameters.insert("from".to_owned(), range.from().into());
+        parameters.insert("to".to_owned(), range.to().into());
+    }
     Ok(parameters)
 }
 
 /// The interval of the bars that a part works on: its own, else that of the graph, of the training or of the first
-/// loader in the request.
+/// loader in the request. A live graph moves with the live bars of the request before all others; what predicts live
+/// knows the bars of its model alone, so live ones are its last resort.
 fn interval(request: &WorkflowRequest, entry: &RequestEntry) -> Option<Interval> {
     let of = |kind: RequestKind| request.entries.iter().find(|part| part.kind == kind)?.interval;
     let loaded = || {
@@ -229,12 +259,15 @@ fn interval(request: &WorkflowRequest, entry: &RequestEntry) -> Option<Interval>
             SeriesKind::Trades => None,
         })
     };
+    let live = || streams::interval(request);
     let earlier = match entry.kind {
         RequestKind::Graph => None,
+        RequestKind::LiveGraph => live().or_else(|| of(RequestKind::Graph)),
         RequestKind::Train => of(RequestKind::Graph),
         _ => of(RequestKind::Train).or_else(|| of(RequestKind::Graph)),
     };
-    entry.interval.or(earlier).or_else(loaded)
+    let last = || live().filter(|_| entry.kind == RequestKind::LiveInfer);
+    entry.interval.or(earlier).or_else(loaded).or_else(last)
 }
 
 fn tasks(
@@ -247,6 +280,7 @@ fn tasks(
 ) -> Vec<Task> {
     let slices: Vec<(Symbol, TimeRange)> = match stage.work {
         Work::Store(_) => return Vec::new(),
+        Work::Stream => return streams::tasks(request, range, now, |number| task_id(request, stage, None, number)),
         Work::Compute | Work::Job | Work::Live => {
             let field = |name: &str| stage.parameters.get(name).and_then(Value::as_i64);
             let own = field("from").zip(field("to")).and_then(|(from, to)| TimeRange::new(from, to).ok());
@@ -312,92 +346,6 @@ fn add_connectors(request: &WorkflowRequest, stages: &mut Vec<Stage>) {
                 ..loader.clone()
             };
             stages.insert(place + 1, connector);
-        }
-    }
-}
-
-/// Loaders, connectors and dummies first, then graph, training and prediction; `after` overrides, but nobody begins
-/// before what it builds on is there.
-fn set_order(request: &WorkflowRequest, stages: &mut [Stage]) -> Result<(), FieldError> {
-    let ranks: Vec<(String, Option<u8>)> =
-        stages.iter().map(|stage| (stage.name.clone(), learning::rank(stage))).collect();
-    let names: Vec<(String, String)> = request
-        .entries
-        .iter()
-        .filter_map(|entry| Some((format!("{}/{}", entry.target, entry.r#type), stage_name(function(entry)?, entry))))
-        .chain(stages.iter().map(|stage| (stage.name.clone(), stage.name.clone())))
-        .collect();
-    for (index, entry) in request.entries.iter().enumerate() {
-        let field = format!("requests[{index}].after");
-        let name = function(entry).map(|function| stage_name(function, entry));
-        let Some(stage) = stages.iter_mut().find(|stage| Some(&stage.name) == name.as_ref()) else {
-            continue;
-        };
-        if entry.after.is_empty() {
-            let own = learning::rank(stage).unwrap_or_default();
-            let earlier = ranks.iter().filter(|(_, rank)| rank.is_some_and(|rank| rank < own));
-            stage.after = earlier.map(|(name, _)| name.clone()).collect();
-            continue;
-        }
-        for wanted in &entry.after {
-            let known = names.iter().find(|(alias, _)| alias == wanted);
-            let (_, known) = known
-                .ok_or_else(|| refusal("unknown_stage", &field, format!("`{wanted}` is no part of the request")))?;
-            stage.after.push(known.clone());
-        }
-        for needed in Sources::of(request, entry).stages() {
-            if !stage.after.contains(&needed) {
-                stage.after.push(needed);
-            }
-        }
-    }
-    check_live(request, stages)?;
-    follow_loaders(stages);
-    check_ends(request, stages)
-}
-
-/// A connector without an order of its own begins together with its loader.
-fn follow_loaders(stages: &mut [Stage]) {
-    let orders: BTreeMap<String, Vec<String>> =
-        stages.iter().map(|stage| (stage.name.clone(), stage.after.clone())).collect();
-    for stage in stages {
-        if let Work::Store(loader) = &stage.work
-            && stage.after.is_empty()
-        {
-            stage.after = orders.get(loader).cloned().unwrap_or_default();
-        }
-    }
-}
-
-/// Refuses an order in which some stage waits for one that has no end.
-fn check_live(request: &WorkflowRequest, stages: &[Stage]) -> Result<(), FieldError> {
-    let live = stages
-        .iter()
-        .find(|stage| stage.work == Work::Live && stages.iter().any(|other| other.after.contains(&stage.name)));
-    let Some(live) = live else { return Ok(()) };
-    let index = request.entries.iter().position(|entry| !entry.after.is_empty()).unwrap_or_default();
-    let message = format!("`{}` runs until it is stopped, so nothing can come after it", live.name);
-    Err(refusal("endless_stage", &format!("requests[{index}].after"), message))
-}
-
-/// Refuses an order in which some stage waits for itself.
-fn check_ends(request: &WorkflowRequest, stages: &[Stage]) -> Result<(), FieldError> {
-    let mut open: Vec<&Stage> = stages.iter().collect();
-    loop {
-        let waiting: Vec<String> = open.iter().map(|stage| stage.name.clone()).collect();
-        let is_blocked = |stage: &Stage| {
-            let loader = if let Work::Store(loader) = &stage.work { Some(loader) } else { None };
-            stage.after.iter().chain(loader).any(|name| waiting.contains(name))
-        };
-        open.retain(|stage| is_blocked(stage));
-        if open.is_empty() {
-            return Ok(());
-        }
-        if open.len() == waiting.len() {
-            let names = waiting.join(", ");
-            let index = request.entries.iter().position(|entry| !entry.after.is_empty()).unwrap_or_default();
-            let message = format!("these stages would wait for each other: {names}");
-            return Err(refusal("circular_order", &format!("requests[{index}].after"), message));
         }
     }
 }

@@ -4,6 +4,8 @@
 //! a set of batch numbers. Only the attempt under way may finish or fail a task, but a batch that any
 //! attempt brought into the store is in the store.
 
+mod input;
+
 use std::collections::BTreeSet;
 
 use streamforge_events::{Millis, SeriesId, TimeRange};
@@ -11,9 +13,9 @@ use streamforge_events::{Millis, SeriesId, TimeRange};
 use crate::{
     batch_set::BatchSet,
     document::{Command, Stage, Status, Task, TaskState, Work, Workflow},
-    made::Made,
-    restated::Restated,
 };
+
+pub use input::{Heard, Input, What};
 
 /// How long a task may go without progress before it is sent again.
 pub const PROGRESS_MILLIS: Millis = 120_000;
@@ -33,77 +35,6 @@ const REMINDER_MILLIS: Millis = 10_000;
 
 /// Pause before a failed first attempt is repeated; it doubles with every attempt.
 const RETRY_MILLIS: Millis = 2_000;
-
-/// What happened to a workflow.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// Its stages were decided.
-    Planned(Vec<Stage>),
-    /// It cannot be planned.
-    Refused(String),
-    /// A worker reported on a task.
-    Heard(Heard),
-    /// Time has passed.
-    Overdue,
-    /// Somebody asked for it to end.
-    Stop,
-}
-
-/// A worker's report on one task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Heard {
-    /// Id of the task.
-    pub task: String,
-    /// Number of the attempt; none means the one under way.
-    pub attempt: Option<u32>,
-    /// What was reported.
-    pub what: What,
-}
-
-/// What a worker can say about a task.
-#[derive(Clone, Debug, PartialEq)]
-pub enum What {
-    /// It began.
-    Started,
-    /// It is alive.
-    Progressed,
-    /// A batch is in the store.
-    Stored {
-        /// Number of the batch in its task.
-        batch: u32,
-        /// Rows in the batch.
-        rows: u64,
-    },
-    /// A batch is in the store, and some of its rows are other than what was there.
-    Restated {
-        /// Number of the batch in its task.
-        batch: u32,
-        /// Rows in the batch.
-        rows: u64,
-        /// Those that are other.
-        restated: Restated,
-    },
-    /// It did its part.
-    Finished {
-        /// The batches it published.
-        announced: BatchSet,
-        /// Up to when the slice is complete.
-        complete_until: Option<Millis>,
-        /// What it has made for others.
-        made: Made,
-    },
-    /// It gave up before its end and somebody may take over.
-    Interrupted,
-    /// It failed.
-    Failed {
-        /// Its words.
-        message: String,
-        /// Whether no retry will help.
-        is_final: bool,
-        /// The batch that could not be stored, when storing failed.
-        batch: Option<u32>,
-    },
-}
 
 /// What a step did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -133,7 +64,7 @@ pub fn step(workflow: &mut Workflow, input: Input, now: Millis) -> Step {
             has_changed = true;
             None
         }
-        Input::Heard(heard) => match hear(workflow, heard, now) {
+        Input::Heard(heard) => match hear(workflow, heard, now, &mut commands) {
             Ok(is_news) => {
                 has_changed = is_news;
                 None
@@ -173,13 +104,14 @@ pub fn next_deadline(workflow: &Workflow, now: Millis) -> Option<Millis> {
 ///
 /// # Errors
 /// The reason when the workflow has failed with it.
-fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, String> {
+fn hear(workflow: &mut Workflow, heard: Heard, now: Millis, commands: &mut Vec<Command>) -> Result<bool, String> {
     let found = workflow.stages.iter_mut().find_map(|stage| {
         let index = stage.tasks.iter().position(|task| task.id == heard.task)?;
         Some((stage, index))
     });
     let Some((stage, index)) = found else { return Ok(false) };
     let is_load = matches!(stage.work, Work::Load(_));
+    let is_stream = stage.work == Work::Stream;
     let mut kept = None;
     let task = &mut stage.tasks[index];
     if !task.is_in_flight() {
@@ -203,6 +135,10 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, Stri
         // The delivery of a batch is repeated by the dispatcher; what it cannot deliver falls due.
         What::Failed { batch: Some(_), .. } => false,
         _ if !is_working => false,
+        What::Finished { .. } if is_stream => {
+            retry(task, Some("what comes in has no end".to_owned()), now);
+            false
+        }
         What::Finished { complete_until: None, .. } if is_load => {
             retry(task, Some("the loader does not say up to when it loaded".to_owned()), now);
             false
@@ -228,9 +164,19 @@ fn hear(workflow: &mut Workflow, heard: Heard, now: Millis) -> Result<bool, Stri
         }
         What::Progressed => {
             task.state = TaskState::Started;
+            if is_stream {
+                task.proven = task.attempt;
+            }
             true
         }
-        What::Interrupted => {
+        What::HandedOn if is_stream => {
+            if task.tries() >= MAX_ATTEMPTS {
+                return Err(exhausted(task));
+            }
+            send(task, now, commands);
+            true
+        }
+        What::Interrupted | What::HandedOn => {
             retry(task, None, now);
             false
         }
@@ -261,7 +207,7 @@ fn count(batch: u32, rows: u64, task: &mut Task, total: &mut u64) -> bool {
 }
 
 fn retry(task: &mut Task, message: Option<String>, now: Millis) {
-    let doublings = task.attempt.saturating_sub(1).min(MAX_ATTEMPTS);
+    let doublings = task.tries().saturating_sub(1).min(MAX_ATTEMPTS);
     task.retry_at.get_or_insert(now.saturating_add(RETRY_MILLIS << doublings));
     task.error_message = message.or(task.error_message.take());
 }
@@ -294,7 +240,7 @@ fn resend(workflow: &mut Workflow, now: Millis, commands: &mut Vec<Command>) -> 
                 continue;
             }
             let task = &mut stage.tasks[index];
-            if task.attempt >= MAX_ATTEMPTS {
+            if task.tries() >= MAX_ATTEMPTS {
                 return Some(exhausted(task));
             }
             send(task, now, commands);
@@ -310,7 +256,7 @@ fn exhausted(task: &Task) -> String {
         (None, TaskState::Loaded) => "its batches were not all stored".to_owned(),
         (None, _) => "no progress was reported".to_owned(),
     };
-    format!("task `{}` failed after {} attempts: {reason}", task.id, task.attempt)
+    format!("task `{}` failed after {} attempts: {reason}", task.id, task.tries())
 }
 
 fn send(task: &mut Task, now: Millis, commands: &mut Vec<Command>) {
@@ -329,6 +275,8 @@ fn deadline(stage: &Stage, task: &Task) -> Option<Millis> {
     }
     let heard_at = match task.state {
         TaskState::Started => task.heard_at,
+        // Others that listen never leave off making progress.
+        _ if stage.work == Work::Stream => task.heard_at,
         _ => task.heard_at.max(stage.heard_at),
     };
     let patience = stage.progress_millis.unwrap_or(PROGRESS_MILLIS);
@@ -407,7 +355,7 @@ fn next_status(stage: &Stage, workflow: &Workflow) -> Status {
     match (stage.status, &stage.work) {
         (Status::Pending, _) if stage.after.iter().all(is_finished) => Status::Loading,
         (Status::Loading, Work::Store(source)) if done == total && is_finished(source) => Status::Finished,
-        (Status::Loading, Work::Load(_) | Work::Compute | Work::Job | Work::Live) if done == total => Status::Finished,
+        (Status::Loading, work) if !matches!(work, Work::Store(_)) && done == total => Status::Finished,
         (status, _) => status,
     }
 }

@@ -7,7 +7,7 @@ use streamforge_events::{
 };
 
 use super::{function, refusal, stage_name, subject};
-use crate::{document::Stage, made::Product};
+use crate::made::Product;
 
 const DAY: Millis = 86_400_000;
 
@@ -132,15 +132,4 @@ fn model_name(request: &WorkflowRequest, training: &RequestEntry) -> String {
 fn last_day(interval: Interval, range: TimeRange) -> TimeRange {
     let bar = interval.previous_open(range.to());
     TimeRange::new((range.to() - DAY).min(bar).max(range.from()), range.to()).unwrap_or(range)
-}
-
-/// The order in which parts go unless the request says otherwise; a dummy waits for nobody and nobody for it.
-pub(super) fn rank(stage: &Stage) -> Option<u8> {
-    match stage.function.as_str() {
-        "graph-builder" => Some(1),
-        "gnn-trainer" => Some(2),
-        "predictor" => Some(3),
-        "dummy-service" => None,
-        _ => Some(0),
-    }
 }

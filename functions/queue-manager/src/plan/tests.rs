@@ -21,6 +21,14 @@ fn graph() -> Value {
     json!({"target": "graph-builder", "type": "gnn_graph", "collection_output": "g"})
 }
 
+fn stream(kind: &str) -> Value {
+    json!({"target": "loader-producer", "type": kind})
+}
+
+fn live_graph(fields: &Value) -> Value {
+    with(json!({"target": "graph-builder", "type": "realtime_graph"}), fields)
+}
+
 fn planned(requests: &Value) -> Vec<Stage> {
     plan(&request(requests), &BTreeMap::new(), NOW).unwrap()
 }
@@ -137,7 +145,29 @@ fn what_cannot_be_done_is_refused_by_name() {
             "circular_order",
             "requests[1].after",
         ),
-        (json!([{"target": "loader-ws", "type": "ws_trades"}]), "unsupported_target", "requests[0].target"),
+        (json!([{"target": "loader-api-trades", "type": "ws_trades"}]), "unsupported_target", "requests[0].target"),
+        (json!([{"target": "arango-connector", "type": "ws_trades"}]), "missing_loader", "requests[0].type"),
+        (
+            json!([stream("ws_trades"), {"target": "loader-ws", "type": "ws_trades"}]),
+            "duplicate_request",
+            "requests[1].type",
+        ),
+        (
+            json!([stream("ws_trades"), with_after(loader(), "loader-producer/ws_trades")]),
+            "endless_stage",
+            "requests[1].after",
+        ),
+        (
+            json!([
+                stream("ws_trades"),
+                {"target": "arango-connector", "type": "ws_trades"},
+                with_after(loader(), "arango-connector/ws_trades"),
+            ]),
+            "endless_stage",
+            "requests[2].after",
+        ),
+        (json!([live_graph(&json!({}))]), "missing_field", "requests[0].interval"),
+        (json!([with_after(stream("ws_trades"), "loader-ws/live")]), "endless_stage", "requests[0].after"),
         (json!([loader(), same]), "duplicate_request", "requests[1].type"),
         (json!([connector]), "missing_loader", "requests[0].type"),
         (json!([graph()]), "missing_field", "requests[0].interval"),
@@ -280,4 +310,92 @@ fn the_last_day_of_long_bars_is_their_last_one() {
     });
     let stages = plan(&WorkflowRequest::parse(&body).unwrap(), &BTreeMap::new(), NOW).unwrap();
     assert_eq!(stages[0].tasks[0].range, "2024-12-23:2024-12-29".parse().unwrap());
+}
+
+#[test]
+fn all_that_is_live_is_one_stage_that_nobody_waits_for() {
+    let connector = json!({"target": "arango-connector", "type": "ws_trades"});
+    let stages = planned(&json!([
+        connector,
+        stream("ws_trades"),
+        loader(),
+        graph(),
+        stream("ws_candles_1m"),
+        {"target": "loader-ws", "type": "ws_orderbook"},
+    ]));
+    let first = vec!["loader-api-candles/api_candles_15m", "arango-connector/api_candles_15m"];
+    assert_eq!(
+        outline(&stages),
+        [
+            ("loader-ws/live", vec![]),
+            ("loader-api-candles/api_candles_15m", vec![]),
+            ("arango-connector/api_candles_15m", vec![]),
+            ("graph-builder/gnn_graph", first),
+        ]
+    );
+    let live = &stages[0];
+    assert_eq!((live.function.as_str(), live.r#type.as_str(), &live.work), ("loader-ws", "live", &Work::Stream));
+    assert_eq!(
+        Value::Object(live.parameters.clone()),
+        json!({"streams": ["ws_trades", "ws_candles_1m", "ws_orderbook"]})
+    );
+    let [task] = &live.tasks[..] else { panic!("two symbols are one shard") };
+    assert_eq!((task.id.as_str(), task.symbols.len()), ("loader-ws-live-multi-0000", 2));
+    assert_eq!(stages[3].parameters["interval"], "15m");
+}
+
+#[test]
+fn an_order_of_one_s_own_holds_for_all_that_is_live() {
+    let mut late = stream("ws_trades");
+    late["after"] = json!(["loader-producer/api_candles_15m"]);
+    let stages = planned(&json!([loader(), late, stream("ws_orderbook")]));
+    assert_eq!(outline(&stages)[2], ("loader-ws/live", vec!["loader-api-candles/api_candles_15m"]));
+}
+
+#[test]
+fn a_task_listens_to_so_many_symbols_and_streams_at_most() {
+    let shards = |symbols: usize, types: &[&str]| -> Vec<usize> {
+        let symbols: Vec<String> = (0..symbols).map(|number| format!("S{number}USDT")).collect();
+        let requests: Vec<Value> = types.iter().map(|kind| stream(kind)).collect();
+        let body = json!({"symbols": symbols, "time_range": "2024-01-01:2024-12-31", "requests": requests});
+        let stages = plan(&WorkflowRequest::parse(&body).unwrap(), &BTreeMap::new(), NOW).unwrap();
+        let tasks = &stages[0].tasks;
+        let told: Vec<String> = tasks.iter().flat_map(|task| task.symbols.iter().map(ToString::to_string)).collect();
+        assert_eq!(told, symbols);
+        assert!(tasks.iter().all(|task| task.symbol == task.symbols[0]));
+        tasks.iter().map(|task| task.symbols.len()).collect()
+    };
+    assert_eq!(shards(1, &["ws_trades"]), [1]);
+    assert_eq!(shards(450, &["ws_trades"]), [200, 200, 50]);
+    let five = ["ws_trades", "ws_orderbook", "ws_candles_1m", "ws_candles_5m", "ws_candles_1h"];
+    assert_eq!(shards(400, &five), [200, 200]);
+    let six = [&five[..], &["ws_candles_1d"]].concat();
+    assert_eq!(shards(400, &six), [166, 166, 68]);
+}
+
+#[test]
+fn a_live_graph_moves_with_the_live_bars_and_nobody_waits_for_it() {
+    let requests = json!([
+        loader(),
+        stream("ws_candles_1m"),
+        live_graph(&json!({"window": 60, "k": 2})),
+        training(&json!({"graph_collection": "g"})),
+        {"target": "predictor", "type": "realtime_gnn_infer"},
+    ]);
+    let stages = planned(&requests);
+    let live = stages.iter().find(|stage| stage.name == "graph-builder/realtime_graph").unwrap();
+    assert_eq!((&live.work, live.makes, live.after.len()), (&Work::Live, None, 2));
+    assert_eq!(
+        Value::Object(live.parameters.clone()),
+        json!({"symbols": ["BTCUSDT", "ETHUSDT"], "interval": "1m", "window": 60, "k": 2})
+    );
+    let training = stages.iter().find(|stage| stage.function == "gnn-trainer").unwrap();
+    assert!(!training.after.contains(&live.name), "{:?}", training.after);
+    // The model was trained on the bars that were loaded; only without any are the live ones meant.
+    let predictor = |stages: &[Stage]| stages.iter().find(|stage| stage.function == "predictor").unwrap().clone();
+    assert_eq!(predictor(&stages).parameters["interval"], "15m");
+    let alone = planned(&json!([
+        stream("ws_candles_1m"), {"target": "predictor", "type": "realtime_gnn_infer", "model": "m"},
+    ]));
+    assert_eq!((&predictor(&alone).parameters["interval"], predictor(&alone).after.len()), (&json!("1m"), 0));
 }

@@ -32,6 +32,12 @@ pub(super) struct Counts {
     pub(super) trained: u64,
     /// Workflows that lived until they were stopped.
     pub(super) live: u64,
+    /// Those of them that listened.
+    pub(super) listened: u64,
+    /// Tasks that were handed on at once.
+    pub(super) handed_on: u64,
+    /// Attempts beyond the number that a task without progress has.
+    pub(super) beyond: u64,
     /// Longest time from the healing to the end.
     pub(super) longest: Millis,
 }
@@ -78,8 +84,14 @@ impl Judge {
         for command in after.outbox.iter().filter(|command| !before.outbox.contains(command)) {
             let Command::Start { task, attempt } = command else { continue };
             self.counts.repeats += u64::from(*attempt > 1);
-            assert!(*attempt <= MAX_ATTEMPTS, "attempt {attempt} of {task}");
-            let (stage, _) = after.task(task).expect("only known tasks are started");
+            let (stage, known) = after.task(task).expect("only known tasks are started");
+            assert!(known.tries() <= MAX_ATTEMPTS, "attempt {attempt} of {task}");
+            assert!(stage.work == Work::Stream || known.tries() == *attempt, "attempts of {task} are forgotten");
+            self.counts.beyond += u64::from(*attempt > MAX_ATTEMPTS);
+            if let Input::Heard(Heard { what: What::HandedOn, .. }) = input {
+                assert_eq!(stage.work, Work::Stream, "{task} is given out without a pause");
+                self.counts.handed_on += 1;
+            }
             let computes = matches!(stage.work, Work::Compute | Work::Job | Work::Live);
             if computes && !stage.after.is_empty() {
                 self.check_stored(market, &format!("{} is to begin", stage.name));
@@ -97,7 +109,7 @@ impl Judge {
             if after.status == Status::Finished {
                 self.check_stored(market, "the workflow finished");
                 assert_eq!(after.records_written, rows_of_tasks(market, after), "rows are forgotten or counted twice");
-                let is_live = after.stages.iter().any(|stage| stage.work == Work::Live);
+                let is_live = after.stages.iter().any(|stage| stage.work.is_endless());
                 assert!(!is_live, "what lives until it is stopped has ended by itself");
                 self.counts.trained += u64::from(after.model.is_some());
                 let mut tasks = after.stages.iter().flat_map(|stage| &stage.tasks);
@@ -125,15 +137,26 @@ impl Judge {
         }) {
             assert!(command.parameters.contains_key(*name), "{} is not told its {name}", stage.name);
         }
+        for name in ["symbols", "streams"] {
+            let is_told = command.parameters.get(name).is_some_and(|names| names[0].is_string());
+            assert!(is_told || stage.work != Work::Stream, "{} is not told its {name}", stage.name);
+        }
     }
 
     /// The user stops what would never end: everything before it has happened.
     pub(super) fn stops_live(&mut self, workflow: &Workflow) {
-        let mut live = workflow.stages.iter().filter(|stage| stage.work == Work::Live);
-        assert!(live.all(|stage| stage.tasks[0].state == TaskState::Started), "nobody predicts");
+        let tasks = |work: Work| {
+            let stages = workflow.stages.iter().filter(move |stage| stage.work == work);
+            stages.flat_map(|stage| &stage.tasks).collect::<Vec<_>>()
+        };
+        assert!(tasks(Work::Live).iter().all(|task| task.state == TaskState::Started), "nobody predicts");
+        let listening = tasks(Work::Stream);
+        assert!(listening.iter().all(|task| task.is_in_flight() && task.proven > 0), "nobody listens");
         assert_eq!(workflow.status, Status::Loading, "it lives on");
-        assert_eq!(next_deadline(workflow, 0), None, "the clock is set for what is quiet");
+        let is_set = next_deadline(workflow, 0).is_some();
+        assert_eq!(is_set, !listening.is_empty(), "the clock is set for what is quiet, or not for what is heard of");
         self.counts.live += 1;
+        self.counts.listened += u64::from(is_set);
     }
 
     /// A range is marked as loaded: whoever asks for it next is told that it is there.
@@ -233,6 +256,9 @@ impl Counts {
         self.late += other.late;
         self.trained += other.trained;
         self.live += other.live;
+        self.listened += other.listened;
+        self.handed_on += other.handed_on;
+        self.beyond += other.beyond;
         self.longest = self.longest.max(other.longest);
     }
 }

@@ -48,6 +48,7 @@ fn assert_not_vacuous(seen: &Counts) {
         assert!(seen.tempers.get(temper).is_some_and(|&count| count >= RUNS / 10), "{seen:?}");
     }
     assert!(seen.trained >= RUNS / 20 && seen.live >= RUNS / 50, "{seen:?}");
+    assert!(seen.listened >= RUNS / 50 && seen.handed_on >= RUNS / 20 && seen.beyond >= RUNS / 50, "{seen:?}");
     for count in [seen.lost, seen.lost_answers, seen.crashes, seen.races, seen.repeats, seen.fenced, seen.late] {
         assert!(count >= RUNS / 4, "{seen:?}");
     }

@@ -21,6 +21,9 @@ const LIVE_STEPS: u32 = 8;
 /// Longest time that a step of a worker takes.
 const STEP: Millis = 3_000;
 
+/// Longest time for which one that listens until it is stopped says nothing.
+const LISTENING_STEP: Millis = 30_000;
+
 /// What one `control.start` asks for.
 #[derive(Debug)]
 pub(super) struct Assignment {
@@ -46,8 +49,14 @@ pub(super) struct Worker {
 impl Worker {
     /// Begins a task, once the command has arrived.
     pub(super) fn start(assignment: Rc<Assignment>, world: &mut World) {
-        let is_bad = world.strikes(world.faults.bad_worker);
-        let temper = if is_bad { Temper::draw(&mut world.random) } else { Temper::Honest };
+        // One that listens has days for what others have seconds for.
+        let is_stream = assignment.work == Work::Stream;
+        let is_bad = world.strikes(if is_stream { 800 } else { world.faults.bad_worker });
+        let temper = match is_bad {
+            true if is_stream && world.random.bool() => Temper::Interrupted(world.random.u32(..6)),
+            true => Temper::draw(&mut world.random),
+            false => Temper::Honest,
+        };
         world.judge.counts.met(temper);
         if is_bad {
             world.tell(|_| format!("  a worker that {temper:?} takes {} ({})", assignment.task, assignment.attempt));
@@ -61,13 +70,18 @@ impl Worker {
     /// Does the next step.
     pub(super) fn go_on(mut self, world: &mut World) {
         let is_paused = matches!(self.temper, Temper::Pauses(step, _) if step == self.step);
+        let is_stream = self.assignment.work == Work::Stream;
         if self.epoch != world.epoch && !matches!(self.temper, Temper::Pauses(..)) {
+            if is_stream {
+                // It took its command away when it began, so nobody but the clock knows.
+                return;
+            }
             // Whoever sent the command got no answer.
             return world.send_again(Message::Start(self.assignment));
         }
         match self.temper {
             Temper::Dies(step) if step == self.step => {
-                if world.random.u8(..4) > 0 {
+                if !is_stream && world.random.u8(..4) > 0 {
                     world.send_again(Message::Start(self.assignment));
                 }
                 return;
@@ -77,7 +91,12 @@ impl Worker {
                 return world.schedule(pause, Happening::Works(self));
             }
             Temper::Fails { step, is_final } if step == self.step => return self.fail(is_final, world),
-            Temper::Interrupted(step) if step == self.step => return self.say(What::Interrupted, world),
+            Temper::Interrupted(step) if step == self.step => {
+                let what = if is_stream { What::HandedOn } else { What::Interrupted };
+                return self.say(what, world);
+            }
+            // Its command to stop may have been lost.
+            _ if is_stream && world.is_healed() && world.has_ended() => return,
             _ if world.stopped.contains(&self.assignment.function) => return self.say(What::Interrupted, world),
             _ => {}
         }
@@ -99,6 +118,10 @@ impl Worker {
     fn work(&mut self, world: &mut World) -> bool {
         if self.assignment.work == Work::Live {
             return self.step < LIVE_STEPS;
+        }
+        if self.assignment.work == Work::Stream {
+            self.say(What::Progressed, world);
+            return true;
         }
         let Some(series) = self.assignment.series else {
             self.say(What::Progressed, world);
@@ -162,7 +185,8 @@ impl Worker {
     }
 
     fn rest(self, world: &mut World) {
-        let pause = world.random.i64(1..STEP);
+        let longest = if self.assignment.work == Work::Stream { LISTENING_STEP } else { STEP };
+        let pause = world.random.i64(1..longest);
         world.schedule(pause, Happening::Works(self));
     }
 }

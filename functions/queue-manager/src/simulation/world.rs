@@ -132,7 +132,7 @@ impl World {
         for after in world.faults.stops.clone() {
             world.schedule(after, Happening::UserStops);
         }
-        if world.has("realtime_gnn_infer") {
+        if world.has("realtime_gnn_infer") || world.has("ws_trades") {
             let latest = world.faults.heal_after + world.longest() - MINUTE;
             world.schedule(latest, Happening::UserStopsLive);
         }
@@ -149,13 +149,13 @@ impl World {
             self.now = time;
             let after_healing = time - NOW - self.faults.heal_after;
             assert!(after_healing <= LATEST, "the clock never comes to rest");
-            if !self.workflow().status.is_terminal() {
+            if !self.has_ended() {
                 assert!(after_healing <= self.longest(), "not ended although everything has healed");
                 self.judge.counts.longest = self.judge.counts.longest.max(after_healing);
             }
             self.happen(happening);
         }
-        assert!(self.workflow().status.is_terminal(), "nothing happens any more, and the workflow has not ended");
+        assert!(self.has_ended(), "nothing happens any more, and the workflow has not ended");
         self.judge.ended(&self.workflow());
         self.judge.redeliver(&self.workflow(), self.now, &mut self.random);
         self.judge.counts
@@ -168,6 +168,10 @@ impl World {
 
     fn has(&self, kind: &str) -> bool {
         self.request.entries.iter().any(|entry| entry.r#type == kind)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.workflow().status.is_terminal()
     }
 
     pub(super) fn workflow(&self) -> Rc<Workflow> {
@@ -318,8 +322,8 @@ impl World {
     }
 }
 
-/// A request for klines, trades or both of some symbols, mostly with a graph, at times with a training or predictions;
-/// some reach into the future.
+/// A request for klines, trades or both of some symbols, mostly with a graph, at times with a training, predictions or
+/// live trades; some reach into the future.
 fn request(random: &mut Rng) -> (serde_json::Value, TimeRange) {
     let loads = random.u8(1..4);
     let mut requests = Vec::new();
@@ -346,6 +350,9 @@ fn request(random: &mut Rng) -> (serde_json::Value, TimeRange) {
     if random.u8(..16) == 0 {
         let live = json!({"target": "predictor", "type": "realtime_gnn_infer", "interval": "1m", "model": "earlier"});
         requests.push(live);
+    }
+    if random.u8(..12) == 0 {
+        requests.push(json!({"target": "loader-producer", "type": "ws_trades"}));
     }
     if random.u8(..4) == 0 {
         requests.push(json!({"target": "dummy-service", "type": "dummy"}));
