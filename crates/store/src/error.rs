@@ -98,6 +98,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The state of a subscription could not be written or read.
+    #[error("subscription `{key}` is damaged: {reason}")]
+    Subscription {
+        /// The key of its object.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No space left: nothing of the failed write was kept, all that was acknowledged before is still there.
     #[error("disk full while writing {}: free some space, nothing accepted is lost", path.display())]
     DiskFull {
@@ -225,6 +233,7 @@ impl Error {
             | Self::Lease { .. }
             | Self::ObjectKey { .. }
             | Self::Card(_)
+            | Self::Subscription { .. }
             | Self::NoModel { .. }
             | Self::ModelExists { .. } => Class::Rejected,
             Self::Objects { is_final: true, .. }

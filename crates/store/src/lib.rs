@@ -1,4 +1,5 @@
-//! What is kept: series of klines and trades, workflow documents, graphs, predictions, leases, objects and models.
+//! What is kept: series of klines and trades, workflow documents, graphs, predictions, leases, objects, models and
+//! subscriptions.
 //!
 //! Every write is idempotent: the same call twice changes nothing, and an older version never replaces
 //! a newer one. The traits speak of series, documents and graphs; no query language passes through them.
@@ -18,6 +19,7 @@ mod prediction;
 mod s3;
 mod series;
 mod sqlite;
+mod subscriptions;
 mod survivors;
 mod tally;
 mod workflow;
@@ -38,6 +40,7 @@ pub use series::{
     Applied, BatchCounts, BatchReport, Coverage, Gap, KlineCloses, MAX_VERSION, Reject, SeriesStore, Versioned,
 };
 pub use sqlite::{Kept, Missing, Repair, SqliteStore, repair};
+pub use subscriptions::{StoredSubscription, Subscription, SubscriptionState, Subscriptions, WaitingBar};
 pub use workflow::{
     CreateOutcome, Remembered, Revision, StoredWorkflow, SwapOutcome, WorkflowDocument, WorkflowPage, WorkflowQuery,
     WorkflowStore,

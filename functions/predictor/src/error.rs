@@ -30,9 +30,6 @@ pub(crate) enum Error {
     /// What the function does by itself went wrong, or an event could not be published.
     #[error(transparent)]
     Function(#[from] streamforge_function::Error),
-    /// The state of a subscription could not be written or read.
-    #[error("subscription `{key}` is damaged: {reason}")]
-    Subscription { key: String, reason: String },
 }
 
 impl Error {

@@ -25,7 +25,6 @@ mod outgoing;
 mod range;
 mod request;
 mod runtime;
-mod subscription;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
@@ -34,15 +33,15 @@ use std::{sync::Arc, time::Duration};
 use prometheus_client::registry::Registry;
 use streamforge_events::{ControlCommand, Event, EventType, KlineBatch, Prediction, ReportStatus, data, event_type};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Function, Setting};
-use streamforge_store::{ObjectStore, Store, Versioned};
+use streamforge_store::{ObjectStore, Store, Subscriptions, Versioned};
 
 use error::{Error, chain};
+use live::Serving;
 use metrics::Metrics;
 use models::Models;
 use outgoing::Outgoing;
 use request::Request;
 pub use runtime::Runtime;
-use subscription::Subscriptions;
 
 const LIBRARY: &str = "ORT_DYLIB_PATH";
 const PATIENCE: &str = "STREAMFORGE_PREDICTION_PATIENCE";
@@ -54,7 +53,7 @@ const STORED_AT_ONCE: usize = 5_000;
 pub struct Predictor {
     store: Arc<dyn Store>,
     models: Models,
-    subscriptions: Subscriptions,
+    subscriptions: Subscriptions<Serving>,
     patience: Duration,
     metrics: Metrics,
     /// One new bar is served at a time.
@@ -70,7 +69,7 @@ impl Predictor {
         Self {
             store,
             models,
-            subscriptions: Subscriptions::new(objects),
+            subscriptions: Subscriptions::new(objects, Self::NAME),
             patience,
             metrics: Metrics::default(),
             turn: tokio::sync::Mutex::default(),

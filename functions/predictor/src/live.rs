@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use streamforge_events::{KlineBatch, Millis, ModelVersion, QueueId, ReportStatus, Symbol, TimeRange, rfc3339};
 use streamforge_function::Context;
+use streamforge_store::StoredSubscription;
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -14,8 +16,17 @@ use crate::{
     model::ReadyModel,
     outgoing::{Outgoing, named},
     request::{Request, Subject},
-    subscription::{Stored, Subscription, Waiting},
 };
+
+type Subscription = streamforge_store::Subscription<Serving>;
+type Stored = StoredSubscription<Serving>;
+
+/// What is kept of a subscription beside its progress.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Serving {
+    /// The version that predicted last, which goes on when a later one cannot be used.
+    serving: Option<ModelVersion>,
+}
 
 /// What became of a bar.
 enum Bar {
@@ -30,7 +41,7 @@ impl Predictor {
     pub(crate) async fn subscribe(&self, subject: &Subject, outgoing: &Outgoing<'_>) -> Result<bool, Error> {
         let model = self.models.get(&subject.model, subject.version.as_ref()).await?;
         model.check(&subject.symbols, subject.interval)?;
-        self.subscriptions.begin(outgoing.cause, outgoing.command).await
+        Ok(self.subscriptions.begin(outgoing.cause, outgoing.command).await?)
     }
 
     /// Ends the subscriptions of a workflow and answers their last reports.
@@ -56,7 +67,7 @@ impl Predictor {
         let Some(newest) = batch.rows.last() else { return Ok(()) };
         // All symbols tell of the same bar at once; the first that finds it whole does the work.
         let _turn = self.turn.lock().await;
-        let subscriptions = self.subscriptions.all().await.map_err(unavailable)?;
+        let subscriptions = self.subscriptions.all().await.map_err(|error| unavailable(error.into()))?;
         let mut later = None;
         for stored in &subscriptions {
             match self.serve(stored, batch, newest.open_time, context).await {
@@ -85,7 +96,9 @@ impl Predictor {
             return Ok(Bar::Done);
         }
         let there = history::with_bar(&*self.store, &subject.symbols, subject.interval, bar).await?;
-        if there.len() < subject.symbols.len() && !self.is_waited_for(stored, there.len(), bar, context.now()).await? {
+        let is_awaited = there.len() < subject.symbols.len()
+            && !self.subscriptions.is_waited_for(stored, there.len(), bar, context.now(), self.patience).await?;
+        if is_awaited {
             return Ok(Bar::Awaited(awaited(&subject, &there, bar)));
         }
         let model = self.usable(&subject, subscription).await?;
@@ -104,28 +117,11 @@ impl Predictor {
         let extra = json!({"model": named(&model), "open_time": bar, "predictions": predictions.len()});
         outgoing.publish(outgoing.told(ReportStatus::Loading, message, extra)?).await?;
         let done = |subscription: &mut Subscription| {
-            subscription.done = subscription.done.max(Some(bar));
-            subscription.serving = Some(model.manifest.version.clone());
-            subscription.waiting = subscription.waiting.filter(|waiting| waiting.open_time > bar);
+            subscription.finish(bar);
+            subscription.state.serving = Some(model.manifest.version.clone());
         };
         self.subscriptions.change(stored, done).await?;
         Ok(Bar::Done)
-    }
-
-    /// Whether a bar that only some symbols have was waited for long enough; notes since when it is.
-    async fn is_waited_for(&self, stored: &Stored, there: usize, bar: Millis, now: Millis) -> Result<bool, Error> {
-        let patience = Millis::try_from(self.patience.as_millis()).unwrap_or(Millis::MAX);
-        match stored.subscription.waiting {
-            Some(Waiting { open_time, since }) if open_time == bar && since <= now => {
-                Ok(there > 0 && now - since >= patience)
-            }
-            // Another bar is a new wait, and so is one whose clock was set back.
-            _ => {
-                let waiting = Some(Waiting { open_time: bar, since: now });
-                self.subscriptions.change(stored, |subscription| subscription.waiting = waiting).await?;
-                Ok(there > 0 && patience == 0)
-            }
-        }
     }
 
     /// The model that a subscription asks for, or the version that served it last if that cannot be used.
@@ -134,7 +130,7 @@ impl Predictor {
             Err(error) if error.is_of_model() => error,
             other => return other,
         };
-        let Some(serving) = &subscription.serving else { return Err(refusal) };
+        let Some(serving) = &subscription.state.serving else { return Err(refusal) };
         match self.fitting(subject, Some(serving)).await {
             Ok(model) => {
                 self.metrics.passed_over.inc();
@@ -162,7 +158,7 @@ impl Predictor {
             let command = stored.subscription.command()?;
             let outgoing = Outgoing { cause: &stored.subscription.start, command: &command, context };
             outgoing.publish(outgoing.refusal(words)?).await?;
-            self.subscriptions.remove(stored).await
+            Ok(self.subscriptions.remove(stored).await?)
         };
         end.await.map_err(unavailable)
     }
