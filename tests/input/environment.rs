@@ -50,6 +50,7 @@ const CASES: &[(&str, &str, &[u8], &str)] = &[
     ("arango-connector", "STREAMFORGE_STORE_URL", b"moon", "STREAMFORGE_STORE_URL"),
     ("arango-connector", "STREAMFORGE_STORE_URL", b"postgres://x", "STREAMFORGE_STORE_URL"),
     ("graph-builder", "STREAMFORGE_STORE_URL", b"moon", "STREAMFORGE_STORE_URL"),
+    ("graph-builder", "STREAMFORGE_GRAPH_PATIENCE", b"soon", "a duration"),
     ("bookkeeper", "STREAMFORGE_LEDGER_URL", b"", "is not set"),
     ("bookkeeper", "STREAMFORGE_LEDGER_URL", b"moon", "STREAMFORGE_LEDGER_URL"),
     ("bookkeeper", "STREAMFORGE_LEDGER_URL", b"postgres://ada:s3cret@h/db", "POSTGRES_PASSWORD_FILE"),

@@ -36,7 +36,8 @@ const READ_ELSEWHERE: [(EventType, &str); 2] =
 const REPORTER: &str = "/streamforge/gnn-trainer";
 
 /// Types that a function is to get only where a loader marked them as fresh.
-const NEWS_ALONE: [(EventType, &str); 1] = [(EventType::KlinesLoaded, Predictor::NAME)];
+const NEWS_ALONE: [(EventType, &str); 2] =
+    [(EventType::KlinesLoaded, GraphBuilder::NAME), (EventType::KlinesLoaded, Predictor::NAME)];
 
 #[test]
 fn every_event_comes_to_a_function_that_accepts_it() {
@@ -67,6 +68,7 @@ fn an_event_that_goes_astray_is_found() {
                 "workflow.finished",
             ),
             ("triggers/bookkeeper.yaml", ", source: /streamforge/predictor", "", "not meant for it"),
+            ("triggers/graph-builder.yaml", ", fresh: \"true\"", "", "no news"),
             ("triggers/predictor.yaml", ", fresh: \"true\"", "", "no news"),
             ("triggers/predictor.yaml", "fresh: \"true\"", "fresh: \"false\"", "never comes"),
             ("triggers/queue-manager.yaml", "broker: workflows", "broker: market-data", "workflow.requested"),
@@ -199,7 +201,8 @@ async fn ask() -> Vec<(&'static str, &'static [EventType])> {
         ("STREAMFORGE_OBJECTS_URL", &objects),
         ("STREAMFORGE_LEDGER_URL", &ledger),
     ];
-    let config = config(&variables, &[QueueManager::SETTINGS, Predictor::SETTINGS, Bookkeeper::SETTINGS].concat());
+    let settings = [QueueManager::SETTINGS, Predictor::SETTINGS, Bookkeeper::SETTINGS, GraphBuilder::SETTINGS].concat();
+    let config = config(&variables, &settings);
     let built = "the function is built from a sound configuration";
     let entries = vec![
         entry(&Connector::from_config(&config).await.expect(built)),

@@ -52,6 +52,8 @@ impl Functions {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/store.db", folder.path().display());
         let store = streamforge_store::open(&url).await.unwrap();
+        let objects = format!("file://{}/objects", folder.path().display());
+        let objects = streamforge_store::open_objects(&objects).await.unwrap();
         let ingress = TestIngress::start().await;
         let client = exchange("").await;
         let publisher = Publisher::new(&ingress.config()).unwrap();
@@ -61,7 +63,7 @@ impl Functions {
             hosted(CandleLoader::new(client.clone()), &ingress),
             hosted(TradeLoader::new(client), &ingress),
             hosted(Connector::new(Arc::clone(&store)), &ingress),
-            hosted(GraphBuilder::new(Arc::clone(&store)), &ingress),
+            hosted(GraphBuilder::new(Arc::clone(&store), objects, Duration::ZERO), &ingress),
         ]);
         Self { ingress, store, routers, _folder: folder }
     }

@@ -60,6 +60,7 @@ async fn every_metric_is_explained() {
         metrics_of_the_bookkeeper().await,
         metrics_of_the_dummy().await,
         metrics_of_the_connector().await,
+        metrics_of_the_graph_builder().await,
         metrics_of_the_predictor().await,
         metrics_of_the_loader(),
         metrics_of_the_api().await,
@@ -115,6 +116,16 @@ async fn metrics_of_the_connector() -> Vec<String> {
     let connector = Connector::new(streamforge_store::open(&url).await.expect("a new store"));
     let mut registry = Registry::default();
     connector.register_metrics(&mut registry);
+    names(&registry)
+}
+
+async fn metrics_of_the_graph_builder() -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = |kind: &str, name: &str| format!("{kind}://{}/{name}", folder.path().display());
+    let store = streamforge_store::open(&url("sqlite", "store.db")).await.expect("a new store");
+    let objects = streamforge_store::open_objects(&url("file", "objects")).await.expect("a new folder");
+    let mut registry = Registry::default();
+    GraphBuilder::new(store, objects, Duration::ZERO).register_metrics(&mut registry);
     names(&registry)
 }
 

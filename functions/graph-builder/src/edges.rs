@@ -41,6 +41,30 @@ pub fn edges(symbols: &[Returns], rule: EdgeRule) -> Vec<Pair> {
     kept
 }
 
+/// Chooses of all pairs that have a correlation those that become edges, as [`edges`] does.
+///
+/// # Shape
+/// Pairs as [`correlations`](crate::correlations) gives them, for so many symbols.
+pub(crate) fn chosen(pairs: &[Pair], symbols: usize, rule: EdgeRule) -> Vec<Pair> {
+    let mut is_kept: Vec<bool> = pairs.iter().map(|pair| pair.correlation.abs() >= rule.threshold).collect();
+    let mut of = vec![Vec::new(); if rule.k == 0 { 0 } else { symbols }];
+    for (place, pair) in pairs.iter().enumerate().filter(|_| rule.k > 0) {
+        of[pair.first].push(place);
+        of[pair.second].push(place);
+    }
+    for mut places in of {
+        let by_strength = |left: &usize, right: &usize| {
+            let magnitude = |place: &usize| pairs[*place].correlation.abs();
+            magnitude(right).total_cmp(&magnitude(left)).then_with(|| left.cmp(right))
+        };
+        if rule.k < places.len() {
+            places.select_nth_unstable_by(rule.k, by_strength);
+        }
+        places.iter().take(rule.k).for_each(|&place| is_kept[place] = true);
+    }
+    pairs.iter().zip(is_kept).filter(|(_, is_kept)| *is_kept).map(|(pair, _)| *pair).collect()
+}
+
 /// Operations that choosing takes for each pair, about.
 const CHOSEN: usize = 8;
 
@@ -136,7 +160,9 @@ mod tests {
             let pairs = correlations(&market, 30);
             for (threshold, k) in [(0.6, 0), (0.6, 3), (0.95, 1), (1.0, 2), (0.0, 0), (1.0, 1000)] {
                 let rule = EdgeRule { threshold, k, minimum_observations: 30 };
-                assert_eq!(edges(&market, rule), select(&pairs, symbols, rule), "{rule:?}");
+                let expected = select(&pairs, symbols, rule);
+                assert_eq!(edges(&market, rule), expected, "{rule:?}");
+                assert_eq!(chosen(&pairs, symbols, rule), expected, "{rule:?}");
             }
         }
     }
@@ -159,5 +185,6 @@ mod tests {
     #[test]
     fn no_symbols_give_no_edges() {
         assert_eq!(edges(&[], EdgeRule::default()), []);
+        assert_eq!(chosen(&[], 0, EdgeRule::default()), []);
     }
 }

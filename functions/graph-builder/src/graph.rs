@@ -47,22 +47,33 @@ pub fn build_graph(parameters: &Parameters, closes: &[Closes], version: u64) -> 
     symbols.sort_by_key(|(symbol, _)| *symbol);
     symbols.dedup_by_key(|(symbol, _)| *symbol);
     let (names, returns): (Vec<&Symbol>, Vec<Returns>) = symbols.into_iter().unzip();
-    if names.len() < 2 {
-        let (interval, range) = (parameters.interval, parameters.range);
-        let found = names.first().map_or_else(|| "none has".to_owned(), |symbol| format!("only {symbol} has"));
+    let kept = if names.len() < 2 { Vec::new() } else { edges(&returns, parameters.rule) };
+    let described = json!({ "symbols": parameters.symbols, "edges": parameters.rule });
+    assembled(graph_id(parameters), version, parameters, described, &names, &returns, &kept)
+}
+
+/// The graph of symbols whose returns and edges are known; a symbol without a return is no node.
+///
+/// # Errors
+/// The reason, in words for a report, if fewer than two symbols have a return.
+pub(crate) fn assembled(
+    id: String,
+    version: u64,
+    parameters: &Parameters,
+    described: Value,
+    names: &[&Symbol],
+    returns: &[Returns],
+    kept: &[Pair],
+) -> Result<GraphDocument, String> {
+    let (interval, range) = (parameters.interval, parameters.range);
+    let with_returns = names.iter().zip(returns).filter(|(_, returns)| !returns.values.is_empty());
+    let nodes: Vec<Node> = with_returns.map(|(symbol, returns)| node(symbol, returns)).collect();
+    if nodes.len() < 2 {
+        let found = nodes.first().map_or_else(|| "none has".to_owned(), |node| format!("only {} has", node.symbol));
         return Err(format!("a graph needs two symbols with {interval} klines in {range}, and {found}"));
     }
-    let rule = parameters.rule;
-    let kept = edges(&returns, rule);
-    Ok(GraphDocument {
-        id: graph_id(parameters),
-        version,
-        interval: parameters.interval,
-        range: parameters.range,
-        parameters: json!({ "symbols": parameters.symbols, "edges": rule }),
-        nodes: names.iter().zip(&returns).map(|(symbol, returns)| node(symbol, returns)).collect(),
-        edges: kept.iter().map(|pair| edge(&names, pair)).collect(),
-    })
+    let edges = kept.iter().map(|pair| edge(names, pair)).collect();
+    Ok(GraphDocument { id, version, interval, range, parameters: described, nodes, edges })
 }
 
 /// Names the graph: what the user called it, else its interval, range and a code of its symbols and rule.

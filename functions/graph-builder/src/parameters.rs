@@ -1,5 +1,7 @@
 //! What a graph is built from, read from the parameters of a command.
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use streamforge_events::{ControlCommand, Interval, Millis, Symbol, TimeRange};
@@ -13,6 +15,21 @@ pub struct Parameters {
     pub interval: Interval,
     /// Open times of the klines.
     pub range: TimeRange,
+    /// How pairs become edges.
+    pub rule: EdgeRule,
+    /// Name that the user gave to the graph.
+    pub collection_output: Option<String>,
+}
+
+/// Parameters of a graph that moves with the bars, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveParameters {
+    /// Symbols that become nodes if they have returns in the window; ascending, each once.
+    pub symbols: Vec<Symbol>,
+    /// Interval of the klines.
+    pub interval: Interval,
+    /// Bars whose returns are correlated, 2 to 10000.
+    pub window: NonZeroUsize,
     /// How pairs become edges.
     pub rule: EdgeRule,
     /// Name that the user gave to the graph.
@@ -36,17 +53,34 @@ impl Default for EdgeRule {
     }
 }
 
+/// Bars of a window that a command does not name.
+const USUAL_WINDOW: usize = 500;
+
+/// Bars of the longest window: the returns of each symbol in it are held in memory.
+const LONGEST_WINDOW: usize = 10_000;
+
 /// The parameters as they stand in the command; what else a command carries is not this function's.
 #[derive(Deserialize)]
 struct Raw {
     symbols: Vec<Symbol>,
     interval: Interval,
-    from: Millis,
-    to: Millis,
     threshold: Option<f64>,
     k: Option<usize>,
     minimum_observations: Option<usize>,
     collection_output: Option<String>,
+}
+
+/// Those of a graph of one range.
+#[derive(Deserialize)]
+struct RawRange {
+    from: Millis,
+    to: Millis,
+}
+
+/// Those of a graph that moves.
+#[derive(Deserialize)]
+struct RawWindow {
+    window: Option<usize>,
 }
 
 impl Parameters {
@@ -55,29 +89,63 @@ impl Parameters {
     /// # Errors
     /// What is wrong with them, in words for a report.
     pub fn parse(command: &ControlCommand) -> Result<Self, String> {
-        let parameters = Value::Object(command.parameters.clone());
-        let raw = Raw::deserialize(parameters).map_err(|error| format!("parameters are not valid: {error}"))?;
-        let range = TimeRange::new(raw.from, raw.to).map_err(|error| error.to_string())?;
-        let usual = EdgeRule::default();
-        let rule = EdgeRule {
-            threshold: raw.threshold.unwrap_or(usual.threshold),
-            k: raw.k.unwrap_or(usual.k),
-            minimum_observations: raw.minimum_observations.unwrap_or(usual.minimum_observations),
-        };
-        if !(0.0..=1.0).contains(&rule.threshold) {
-            return Err(format!("threshold {} does not lie between 0 and 1", rule.threshold));
-        }
-        if rule.minimum_observations < 2 {
-            return Err("minimum_observations must be at least 2".to_owned());
-        }
-        let mut symbols = raw.symbols;
-        symbols.sort_unstable();
-        symbols.dedup();
-        if symbols.len() < 2 {
-            return Err("a graph needs at least two symbols".to_owned());
-        }
-        Ok(Self { symbols, interval: raw.interval, range, rule, collection_output: raw.collection_output })
+        let RawRange { from, to } = read(command)?;
+        let range = TimeRange::new(from, to).map_err(|error| error.to_string())?;
+        let LiveParameters { symbols, interval, rule, collection_output, .. } = common(command, NonZeroUsize::MIN)?;
+        Ok(Self { symbols, interval, range, rule, collection_output })
     }
+}
+
+impl LiveParameters {
+    /// Reads the parameters of a command.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words for a report.
+    pub fn parse(command: &ControlCommand) -> Result<Self, String> {
+        let RawWindow { window } = read(command)?;
+        let window = NonZeroUsize::new(window.unwrap_or(USUAL_WINDOW));
+        let window = window.filter(|window| (2..=LONGEST_WINDOW).contains(&window.get()));
+        common(command, window.ok_or_else(|| format!("window must be 2 to {LONGEST_WINDOW} bars"))?)
+    }
+
+    /// The range that the window covers when this bar is its newest: from the bar whose close the first return needs to
+    /// the end of the newest one.
+    ///
+    /// # Errors
+    /// Words for a report, if the bar opens before all time.
+    pub fn range(&self, bar: Millis) -> Result<TimeRange, String> {
+        let first = (0..self.window.get()).fold(bar, |open, _| self.interval.previous_open(open));
+        TimeRange::new(first.max(0), self.interval.next_open(bar)).map_err(|error| error.to_string())
+    }
+}
+
+fn read<'de, T: Deserialize<'de>>(command: &ControlCommand) -> Result<T, String> {
+    T::deserialize(Value::Object(command.parameters.clone()))
+        .map_err(|error| format!("parameters are not valid: {error}"))
+}
+
+/// Reads what all graphs have.
+fn common(command: &ControlCommand, window: NonZeroUsize) -> Result<LiveParameters, String> {
+    let raw: Raw = read(command)?;
+    let usual = EdgeRule::default();
+    let rule = EdgeRule {
+        threshold: raw.threshold.unwrap_or(usual.threshold),
+        k: raw.k.unwrap_or(usual.k),
+        minimum_observations: raw.minimum_observations.unwrap_or(usual.minimum_observations),
+    };
+    if !(0.0..=1.0).contains(&rule.threshold) {
+        return Err(format!("threshold {} does not lie between 0 and 1", rule.threshold));
+    }
+    if rule.minimum_observations < 2 {
+        return Err("minimum_observations must be at least 2".to_owned());
+    }
+    let mut symbols = raw.symbols;
+    symbols.sort_unstable();
+    symbols.dedup();
+    if symbols.len() < 2 {
+        return Err("a graph needs at least two symbols".to_owned());
+    }
+    Ok(LiveParameters { symbols, interval: raw.interval, window, rule, collection_output: raw.collection_output })
 }
 
 /// The command's time in milliseconds, as the version of what it causes.
@@ -104,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(change: &Value) -> Result<Parameters, String> {
+    fn command(change: &Value) -> ControlCommand {
         let mut parameters = json!({"symbols": ["B", "A", "B"], "interval": "1M", "from": 0, "to": 10, "window": 7});
         for (name, value) in change.as_object().unwrap() {
             parameters[name] = value.clone();
@@ -113,7 +181,11 @@ mod tests {
             "command": "start", "queue_id": "wf-multi-x-20240801-a1b2c3", "target": "graph-builder",
             "type": "gnn_graph", "telemetry_id": "graph-builder__a1b2c3", "timestamp": 0.0, "parameters": parameters,
         });
-        Parameters::parse(&serde_json::from_value(command).unwrap())
+        serde_json::from_value(command).unwrap()
+    }
+
+    fn parse(change: &Value) -> Result<Parameters, String> {
+        Parameters::parse(&command(change))
     }
 
     #[test]
@@ -145,6 +217,19 @@ mod tests {
         ] {
             let reason = parse(&change).unwrap_err();
             assert!(reason.contains(word), "{change}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_checked_and_reaches_back_by_the_calendar() {
+        let day = 86_400_000;
+        let live = |window: Value| LiveParameters::parse(&command(&json!({ "window": window, "from": null })));
+        assert_eq!(live(Value::Null).unwrap().window.get(), 500);
+        let two = live(json!(2)).unwrap();
+        assert_eq!(two.range(59 * day), Ok(TimeRange::new(0, 90 * day).unwrap()));
+        assert_eq!(two.range(0), Ok(TimeRange::new(0, 31 * day).unwrap()));
+        for (window, word) in [(json!(1), "window"), (json!(10_001), "window"), (json!("500"), "parameters")] {
+            assert!(live(window.clone()).unwrap_err().contains(word), "{window}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The builder through the router, over the real store and a recording ingress.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use graph_builder::GraphBuilder;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use streamforge_function::{
     router,
     test_util::{TestIngress, config, post_event},
 };
-use streamforge_store::{Store, Versioned};
+use streamforge_store::{Store, Versioned, open_objects};
 use tempfile::TempDir;
 
 const NOW: Millis = 1_722_500_125_456;
@@ -43,8 +43,10 @@ impl Stage {
             let series = SeriesId { symbol: symbol.parse().unwrap(), kind: SeriesKind::Klines("1m".parse().unwrap()) };
             store.upsert_klines(&series, &rows).await.unwrap();
         }
+        let objects = open_objects(&format!("file://{}/objects", folder.path().display())).await.unwrap();
         let ingress = TestIngress::start().await;
-        let builder = router(GraphBuilder::new(store.clone()), ingress.context(GraphBuilder::NAME, NOW));
+        let builder = GraphBuilder::new(store.clone(), objects, Duration::ZERO);
+        let builder = router(builder, ingress.context(GraphBuilder::NAME, NOW));
         Self { ingress, store, builder, _folder: folder }
     }
 
@@ -163,7 +165,7 @@ async fn bad_events_are_refused() {
     event.set_data("application/json", json!({"command": "start"}));
     assert_eq!(post_event(&stage.builder, &event).await.status, 400);
     let mut unknown = serde_json::to_value(&event).unwrap();
-    unknown["type"] = json!("io.streamforge.klines.loaded.v1");
+    unknown["type"] = json!("io.streamforge.trades.loaded.v1");
     let unknown: Event = serde_json::from_value(unknown).unwrap();
     assert_eq!(post_event(&stage.builder, &unknown).await.status, 422);
     assert_eq!(stage.start(&json!({ "padding": "x".repeat(2 << 20) })).await, 413);
@@ -182,11 +184,17 @@ async fn without_the_broker_the_command_comes_again() {
 
 #[tokio::test]
 async fn configuration_is_checked_before_anything_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/store.db", folder.path().display());
+    let store = ("STREAMFORGE_STORE_URL", url.as_str());
     for (variables, words) in [
         (vec![], "`STREAMFORGE_STORE_URL` is not set"),
         (vec![("STREAMFORGE_STORE_URL", "sqlite://relative.db")], "`STREAMFORGE_STORE_URL` is not valid"),
+        (vec![store], "`STREAMFORGE_OBJECTS_URL` is not set"),
+        (vec![store, ("STREAMFORGE_OBJECTS_URL", "moon")], "`STREAMFORGE_OBJECTS_URL` is not valid"),
+        (vec![store, ("STREAMFORGE_GRAPH_PATIENCE", "soon")], "`STREAMFORGE_GRAPH_PATIENCE` is not valid"),
     ] {
-        let error = GraphBuilder::from_config(&config(&variables, &[])).await.err().unwrap();
+        let error = GraphBuilder::from_config(&config(&variables, GraphBuilder::SETTINGS)).await.err().unwrap();
         assert!(error.to_string().contains(words), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that come again, late or in any order leave the same graphs and the same reports.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use graph_builder::GraphBuilder;
 use proptest::{collection::vec, prelude::*};
@@ -11,7 +11,7 @@ use streamforge_function::{
     Function, router,
     test_util::{TestIngress, post_events, with_repeats},
 };
-use streamforge_store::Versioned;
+use streamforge_store::{Versioned, open_objects};
 
 const NOW: Millis = 1_722_500_125_456;
 const MINUTE: Millis = 60_000;
@@ -66,7 +66,9 @@ async fn left(events: &[Event]) -> (Vec<String>, BTreeMap<String, String>) {
         store.upsert_klines(&series, &rows).await.unwrap();
     }
     let ingress = TestIngress::start().await;
-    let builder = router(GraphBuilder::new(store.clone()), ingress.context(GraphBuilder::NAME, NOW));
+    let objects = open_objects(&format!("file://{}/objects", folder.path().display())).await.unwrap();
+    let builder = GraphBuilder::new(store.clone(), objects, Duration::ZERO);
+    let builder = router(builder, ingress.context(GraphBuilder::NAME, NOW));
     let published = post_events(&builder, &ingress, events).await;
     let mut graphs = Vec::new();
     for name in ["first", "second"] {
