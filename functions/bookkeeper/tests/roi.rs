@@ -105,6 +105,29 @@ async fn a_bar_that_was_predicted_from_closes_what_waited_for_it() {
 }
 
 #[tokio::test]
+async fn predictions_after_some_bars_alone_are_closed_by_the_next_ones() {
+    let stage = Stage::set().await;
+    stage.load(0..30, 1).await;
+    let mut predicted = Vec::new();
+    for bar in 30..50 {
+        stage.load(bar..=bar, 1).await;
+        if bar % 5 > 0 {
+            continue;
+        }
+        predicted.push(bar);
+        stage.predict(bar..=bar, Split::Live).await;
+        let extra = json!({"model": {"name": "gnn", "version": "1"}, "predictions": 2, "open_time": bar * HOUR});
+        stage.done(&report("predictor", "loading", &extra, &json!({}))).await;
+        let rows = stage.rows().await;
+        let open: Vec<i64> =
+            rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.prediction.open_time).collect();
+        assert_eq!(open, [bar * HOUR; SYMBOLS.len()], "of {predicted:?} all but the last are known");
+        assert_eq!(rows, stage.expected().await);
+    }
+    assert_eq!(stage.rows().await.len(), SYMBOLS.len() * predicted.len());
+}
+
+#[tokio::test]
 async fn restated_bars_are_reckoned_with_anew() {
     let stage = Stage::set().await;
     stage.load(0..BARS, 1).await;
