@@ -65,6 +65,10 @@ impl Predictor {
         context: &Context,
     ) -> Result<(), streamforge_function::Error> {
         let Some(newest) = batch.rows.last() else { return Ok(()) };
+        // Nothing is stored outside of all time.
+        if TimeRange::new(newest.open_time, newest.open_time.saturating_add(1)).is_err() {
+            return Ok(());
+        }
         // All symbols tell of the same bar at once; the first that finds it whole does the work.
         let _turn = self.turn.lock().await;
         let subscriptions = self.subscriptions.all().await.map_err(|error| unavailable(error.into()))?;

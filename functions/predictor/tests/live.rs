@@ -141,6 +141,12 @@ async fn bars_of_others_and_bars_between_are_left_alone() {
     other["data"]["symbol"] = json!("AAA");
     other["data"]["interval"] = json!("5m");
     assert_eq!(stage.post(&serde_json::from_value(other.clone()).unwrap()).await.status, 204);
+    (other["data"]["symbol"], other["data"]["interval"]) = (json!("AAA"), json!("1m"));
+    for open_time in [i64::MIN, -1, i64::MAX] {
+        other["data"]["rows"][0][0] = json!(open_time);
+        assert_eq!(stage.post(&serde_json::from_value(other.clone()).unwrap()).await.status, 204);
+    }
+    assert_eq!(stage.statuses(), ["started", "loading"]);
     other["data"]["rows"] = json!([]);
     assert_eq!(stage.post(&serde_json::from_value(other.clone()).unwrap()).await.status, 204);
     other["data"]["rows"] = json!(["no row"]);
