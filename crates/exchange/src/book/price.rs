@@ -24,6 +24,16 @@ pub struct Price(u64);
 pub struct UnknownPrice(String);
 
 impl Price {
+    /// Builds the price `mantissa / 10^scale`; none if it is none or has more digits behind the point than usual.
+    #[inline]
+    pub(crate) fn from_parts(mantissa: u64, scale: u32) -> Option<Self> {
+        let units = match DIGITS.checked_sub(scale)? {
+            0 => mantissa,
+            missing => mantissa.checked_mul(10_u64.pow(missing))?,
+        };
+        (units > 0).then_some(Self(units))
+    }
+
     pub(super) fn units(self) -> u64 {
         self.0
     }

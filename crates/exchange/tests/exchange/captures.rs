@@ -52,8 +52,8 @@ fn replay(folder: &str) -> Option<Seen> {
         let limit = recorded.parameter("limit").and_then(|limit| limit.parse().ok());
         match frame(&recorded.json, limit).unwrap() {
             Frame::Depth { symbol, difference, .. } => {
-                only.clone_from(&symbol);
-                let watched = books.entry(symbol).or_default();
+                symbol.as_ref().clone_into(&mut only);
+                let watched = books.entry(symbol.into_owned()).or_default();
                 let progress = watched.follower.difference(&difference);
                 seen.updates += usize::from(progress == Progress::Applied);
                 seen.resets += usize::from(matches!(progress, Progress::Reset(_)));
@@ -66,12 +66,12 @@ fn replay(folder: &str) -> Option<Seen> {
                 watched.note(&mut seen);
             }
             Frame::BookTicker { symbol, update_id, top } => {
-                let watched = books.entry(symbol).or_default();
+                let watched = books.entry(symbol.into_owned()).or_default();
                 watched.tops.insert(update_id, top);
                 watched.compare(&mut seen);
             }
-            Frame::Trade { symbol, trade } => seen.hear(&mut trades, symbol, trade.id),
-            Frame::AggTrade { symbol, trade } => seen.hear(&mut rows, symbol, trade.id),
+            Frame::Trade { symbol, trade } => seen.hear(&mut trades, &symbol, trade.id),
+            Frame::AggTrade { symbol, trade } => seen.hear(&mut rows, &symbol, trade.id),
             Frame::Other => {}
         }
     }
@@ -80,9 +80,9 @@ fn replay(folder: &str) -> Option<Seen> {
 }
 
 impl Seen {
-    fn hear(&mut self, streams: &mut BTreeMap<String, Continuity>, symbol: String, id: u64) {
+    fn hear(&mut self, streams: &mut BTreeMap<String, Continuity>, symbol: &str, id: u64) {
         self.trades += 1;
-        self.breaks += usize::from(streams.entry(symbol).or_default().arrive(id) != Arrival::Next);
+        self.breaks += usize::from(streams.entry(symbol.to_owned()).or_default().arrive(id) != Arrival::Next);
     }
 }
 

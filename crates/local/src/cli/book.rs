@@ -57,11 +57,11 @@ struct Replayed {
 
 impl Replayed {
     /// Takes a frame; says whether there is more to take.
-    fn go_on(&mut self, read: &Frame, asked: Option<&str>, wanted: &str, at: u64) -> bool {
+    fn go_on(&mut self, read: &Frame<'_>, asked: Option<&str>, wanted: &str, at: u64) -> bool {
         let progress = match read {
             Frame::Depth { symbol, difference, .. } => {
-                if !self.symbols.contains(symbol) {
-                    self.symbols.insert(symbol.clone());
+                if !self.symbols.contains(&**symbol) {
+                    self.symbols.insert(symbol.clone().into_owned());
                 }
                 if symbol != wanted {
                     return true;

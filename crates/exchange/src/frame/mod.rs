@@ -1,19 +1,29 @@
 //! What the exchange sends over its streams and answers for a snapshot: books and trades.
+//!
+//! A frame is read twice at most: `quick` knows the usual ones by heart and never judges, `general` reads any JSON and
+//! alone says what is no frame.
+
+#[cfg(test)]
+mod agreement;
+mod cursor;
+mod general;
+mod quick;
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use streamforge_events::{Decimal, Millis};
 
-use crate::book::{Difference, Level, Price, Snapshot, Top};
+use crate::book::{Difference, Level, Snapshot, Top};
+pub(crate) use general::stream_of;
 
 /// A frame of a stream, or an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Frame {
+pub enum Frame<'a> {
     /// A difference of a symbol's book.
     Depth {
         /// The symbol.
-        symbol: String,
+        symbol: Cow<'a, str>,
         /// When the exchange sent it.
         event_time: Millis,
         /// The difference.
@@ -22,7 +32,7 @@ pub enum Frame {
     /// The best bid and ask of a symbol after an update.
     BookTicker {
         /// The symbol.
-        symbol: String,
+        symbol: Cow<'a, str>,
         /// The update.
         update_id: u64,
         /// The best levels.
@@ -31,14 +41,14 @@ pub enum Frame {
     /// A trade of a symbol.
     Trade {
         /// The symbol.
-        symbol: String,
+        symbol: Cow<'a, str>,
         /// The trade.
         trade: Trade,
     },
     /// Trades of a symbol at one price and by one taker, put together.
     AggTrade {
         /// The symbol.
-        symbol: String,
+        symbol: Cow<'a, str>,
         /// The trades; its id counts such rows, not trades.
         trade: Trade,
     },
@@ -76,111 +86,44 @@ pub struct Trade {
 #[error("frame is not as the exchange sends it: {0}")]
 pub struct UnknownFrame(#[from] serde_json::Error);
 
-#[derive(Deserialize)]
-struct Combined<'a> {
-    // A symbol may have letters that are written as escapes.
-    #[serde(borrow)]
-    stream: Cow<'a, str>,
-    #[serde(borrow)]
-    data: &'a serde_json::value::RawValue,
+/// Reads frames one after another, without asking for memory once differences are handed back.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    bids: Vec<Level>,
+    asks: Vec<Level>,
 }
 
-#[derive(Deserialize)]
-struct Traded {
-    s: String,
-    #[serde(flatten)]
-    trade: Trade,
+impl Reader {
+    /// Reads a frame of a combined stream, or a snapshot that was asked for with a limit, if that is known.
+    ///
+    /// # Errors
+    /// [`UnknownFrame`] for what the exchange would not send.
+    ///
+    /// # Source
+    /// <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
+    pub fn read<'a>(&mut self, json: &'a str, limit: Option<usize>) -> Result<Frame<'a>, UnknownFrame> {
+        match quick::frame(json, self) {
+            Some(frame) => Ok(frame),
+            None => Ok(general::frame(json, limit)?),
+        }
+    }
+
+    /// Takes a difference back that is needed no more: the next one gets its room.
+    pub fn reuse(&mut self, difference: Difference) {
+        self.bids = difference.bids;
+        self.asks = difference.asks;
+    }
 }
 
-#[derive(Deserialize)]
-struct RawDepth {
-    #[serde(rename = "E")]
-    event_time: Millis,
-    s: String,
-    #[serde(rename = "U")]
-    first: u64,
-    u: u64,
-    b: Vec<(Price, Decimal)>,
-    a: Vec<(Price, Decimal)>,
-}
-
-#[derive(Deserialize)]
-struct RawBookTicker {
-    u: u64,
-    s: String,
-    b: Price,
-    #[serde(rename = "B")]
-    bid_quantity: Decimal,
-    a: Price,
-    #[serde(rename = "A")]
-    ask_quantity: Decimal,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawSnapshot {
-    last_update_id: u64,
-    bids: Vec<(Price, Decimal)>,
-    asks: Vec<(Price, Decimal)>,
-}
-
-/// Reads a frame of a combined stream, or a snapshot that was asked for with a limit, if that is known.
+/// Reads one frame as a new [`Reader`] does.
 ///
 /// # Errors
 /// [`UnknownFrame`] for what the exchange would not send.
 ///
 /// # Source
 /// <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
-pub fn frame(json: &str, limit: Option<usize>) -> Result<Frame, UnknownFrame> {
-    let Ok(Combined { stream, data }) = serde_json::from_str::<Combined<'_>>(json) else {
-        if !json.contains("\"lastUpdateId\"") {
-            serde_json::from_str::<serde::de::IgnoredAny>(json)?;
-            return Ok(Frame::Other);
-        }
-        let raw: RawSnapshot = serde_json::from_str(json)?;
-        let (bids, asks) = (levels(raw.bids), levels(raw.asks));
-        let limit = limit.unwrap_or_else(|| likely_limit(bids.len().max(asks.len())));
-        return Ok(Frame::Snapshot(Snapshot { last_update_id: raw.last_update_id, bids, asks, limit }));
-    };
-    let name = stream.split_once('@').map_or("", |(_, name)| name);
-    if name == "depth" || name.starts_with("depth@") {
-        let RawDepth { event_time, s: symbol, first, u: last, b, a } = serde_json::from_str(data.get())?;
-        let difference = Difference { first, last, bids: levels(b), asks: levels(a) };
-        return Ok(Frame::Depth { symbol, event_time, difference });
-    }
-    if name == "trade" {
-        let Traded { s: symbol, trade } = serde_json::from_str(data.get())?;
-        return Ok(Frame::Trade { symbol, trade });
-    }
-    if name == "aggTrade" {
-        let Traded { s: symbol, trade } = serde_json::from_str(data.get())?;
-        return Ok(Frame::AggTrade { symbol, trade });
-    }
-    if name == "bookTicker" {
-        let raw: RawBookTicker = serde_json::from_str(data.get())?;
-        let bid = Level { price: raw.b, quantity: raw.bid_quantity };
-        let ask = Level { price: raw.a, quantity: raw.ask_quantity };
-        return Ok(Frame::BookTicker { symbol: raw.s, update_id: raw.u, top: Top { bid, ask } });
-    }
-    Ok(Frame::Other)
-}
-
-/// The stream and the data of a combined frame; none for anything else.
-pub(crate) fn stream_of(json: &str) -> Option<(String, &str)> {
-    let Combined { stream, data } = serde_json::from_str(json).ok()?;
-    Some((stream.into_owned(), data.get()))
-}
-
-fn levels(rows: Vec<(Price, Decimal)>) -> Vec<Level> {
-    rows.into_iter().map(|(price, quantity)| Level { price, quantity }).collect()
-}
-
-/// The limit that a snapshot with so many levels was asked for with, most likely.
-///
-/// # Source
-/// <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#order-book>
-fn likely_limit(levels: usize) -> usize {
-    [5, 10, 20, 50, 100, 500, 1_000, 5_000].into_iter().find(|limit| *limit >= levels).unwrap_or(levels)
+pub fn frame(json: &str, limit: Option<usize>) -> Result<Frame<'_>, UnknownFrame> {
+    Reader::default().read(json, limit)
 }
 
 #[cfg(test)]
@@ -191,7 +134,7 @@ mod tests {
     fn frames_are_read_as_the_exchange_sends_them() {
         let depth = r#"{"stream":"x@depth@100ms","data":{"e":"depthUpdate","E":7,"s":"X","U":3,"u":5,"b":[["1.5","0"]],"a":[]}}"#;
         let Frame::Depth { symbol, event_time, difference } = frame(depth, None).unwrap() else { panic!("{depth}") };
-        assert_eq!((symbol.as_str(), event_time, difference.first, difference.last), ("X", 7, 3, 5));
+        assert_eq!((symbol.as_ref(), event_time, difference.first, difference.last), ("X", 7, 3, 5));
         assert_eq!((difference.bids.len(), difference.asks.len()), (1, 0));
         let ticker = r#"{"stream":"x@bookTicker","data":{"u":9,"s":"X","b":"1","B":"2","a":"3","A":"4"}}"#;
         assert!(matches!(frame(ticker, None).unwrap(), Frame::BookTicker { update_id: 9, .. }));
@@ -203,7 +146,7 @@ mod tests {
             else {
                 panic!("{json}")
             };
-            assert_eq!((symbol.as_str(), trade.id, trade.event_time, trade.trade_time), ("X", 5, 8, 7));
+            assert_eq!((symbol.as_ref(), trade.id, trade.event_time, trade.trade_time), ("X", 5, 8, 7));
             assert_eq!((trade.price.to_string().as_str(), trade.is_buyer_maker), ("1.50", true));
         }
         let snapshot = r#"{"lastUpdateId":4,"bids":[["1","2"]],"asks":[["3","4"],["5","6"]]}"#;
