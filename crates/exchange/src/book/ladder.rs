@@ -1,12 +1,9 @@
-//! One side of a book: prices in order, the best one last, where most changes are.
+//! Levels far from the best one of a side: prices in order, the best one last.
 
 use streamforge_events::Decimal;
 
 /// Share of the worst levels that go when there is no room for another.
 const FREED: usize = 8;
-
-/// Levels that are looked through first: most changes lie among them.
-const NEAR: usize = 128;
 
 /// Levels by keys, of which the greatest is the best.
 ///
@@ -51,11 +48,7 @@ impl Ladder {
 
     /// The index of the first key that is not below this one.
     fn position(&self, key: u64) -> usize {
-        let near = self.keys.len().saturating_sub(NEAR);
-        match self.keys.get(near) {
-            Some(first) if *first <= key => near + self.keys[near..].partition_point(|other| *other < key),
-            _ => self.keys[..near].partition_point(|other| *other < key),
-        }
+        self.keys.partition_point(|other| *other < key)
     }
 
     /// Sets the quantity of a level that is there.
@@ -134,9 +127,17 @@ impl Ladder {
         Some((*self.keys.last()?, *self.quantities.last()?))
     }
 
-    /// Whether levels better than the best known one may be there.
-    pub(super) fn is_beyond_edge(&self) -> bool {
-        self.keys.last().is_none_or(|best| *best < self.edge) && self.edge > 0
+    /// Takes the best level away.
+    pub(super) fn pop(&mut self) {
+        if self.keys.pop().is_some() {
+            self.quantities.pop();
+            self.drop_gone_from_the_top();
+        }
+    }
+
+    /// Levels below this key may be there without being known here; nought for none.
+    pub(super) fn edge(&self) -> u64 {
+        self.edge
     }
 
     /// Levels from the best one on.
@@ -175,7 +176,8 @@ mod tests {
                 let above: Vec<_> = known.iter().copied().filter(|(key, _)| *key >= ladder.edge).collect();
                 let held_above: Vec<_> = held.iter().copied().filter(|(key, _)| *key >= ladder.edge).collect();
                 assert_eq!(held_above, above);
-                assert!(ladder.is_beyond_edge() || ladder.best() == known.first().copied());
+                let is_beyond_edge = ladder.best().is_none_or(|(best, _)| best < ladder.edge());
+                assert!(is_beyond_edge && ladder.edge() > 0 || ladder.best() == known.first().copied());
             }
             assert_eq!(ladder.edge == 0, most >= 200, "{most}");
         }

@@ -2,9 +2,9 @@
 
 use streamforge_events::Decimal;
 
-use super::{ladder::Ladder, price::Price};
+use super::{half::Half, price::Price};
 
-/// Levels a side that a book keeps; the exchange's largest snapshot has half of them.
+/// Levels a side that a book keeps besides those near the best one; the exchange's largest snapshot has half of them.
 const MOST_LEVELS: usize = 10_000;
 
 /// Buyers or sellers.
@@ -50,13 +50,13 @@ pub enum Broken {
 #[derive(Clone, Debug)]
 pub struct Book {
     last_update_id: u64,
-    bids: Ladder,
-    asks: Ladder,
+    bids: Half,
+    asks: Half,
 }
 
 impl Default for Book {
     fn default() -> Self {
-        Self { last_update_id: 0, bids: Ladder::new(MOST_LEVELS), asks: Ladder::new(MOST_LEVELS) }
+        Self { last_update_id: 0, bids: Half::new(MOST_LEVELS), asks: Half::new(MOST_LEVELS) }
     }
 }
 
@@ -76,13 +76,13 @@ impl Book {
     /// The best level of a side.
     #[must_use]
     pub fn best(&self, side: Side) -> Option<Level> {
-        let (key, quantity) = self.ladder(side).best()?;
+        let (key, quantity) = self.half(side).best()?;
         Some(Level { price: price(side, key), quantity })
     }
 
     /// The levels of a side from the best one on.
     pub fn depth(&self, side: Side) -> impl Iterator<Item = Level> {
-        self.ladder(side).levels().map(move |(key, quantity)| Level { price: price(side, key), quantity })
+        self.half(side).levels().map(move |(key, quantity)| Level { price: price(side, key), quantity })
     }
 
     /// What the best ask costs more than the best bid pays; nought for a crossed book.
@@ -116,7 +116,7 @@ impl Book {
         {
             return Some(Broken::Crossed);
         }
-        let is_beyond = |side: &Side| self.ladder(*side).is_beyond_edge();
+        let is_beyond = |side: &Side| self.half(*side).is_beyond_edge();
         [Side::Bid, Side::Ask].into_iter().find(is_beyond).map(Broken::BeyondEdge)
     }
 
@@ -124,11 +124,10 @@ impl Book {
     pub(super) fn become_snapshot(&mut self, last_update_id: u64, bids: &[Level], asks: &[Level], limit: usize) {
         for (side, levels) in [(Side::Bid, bids), (Side::Ask, asks)] {
             let worst = levels.iter().map(|level| key(side, level.price)).min();
-            let ladder = self.ladder_mut(side);
-            ladder.clear(worst.filter(|_| levels.len() >= limit).unwrap_or_default());
-            for level in levels {
-                ladder.set(key(side, level.price), level.quantity);
-            }
+            let edge = worst.filter(|_| levels.len() >= limit).unwrap_or_default();
+            // The exchange sends the best one first.
+            let levels = levels.iter().rev().map(|level| (key(side, level.price), level.quantity));
+            self.half_mut(side).become_levels(levels, edge);
         }
         self.last_update_id = last_update_id;
     }
@@ -144,14 +143,14 @@ impl Book {
         self.last_update_id = last_update_id;
     }
 
-    fn ladder(&self, side: Side) -> &Ladder {
+    fn half(&self, side: Side) -> &Half {
         match side {
             Side::Bid => &self.bids,
             Side::Ask => &self.asks,
         }
     }
 
-    fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
+    fn half_mut(&mut self, side: Side) -> &mut Half {
         match side {
             Side::Bid => &mut self.bids,
             Side::Ask => &mut self.asks,

@@ -4,9 +4,11 @@
 //! order and says when a new snapshot is needed.
 
 mod follower;
+mod half;
 mod ladder;
 mod levels;
 mod price;
+mod window;
 
 pub use follower::{Difference, Follower, Progress, Reset, Snapshot};
 pub use levels::{Book, Broken, Level, Side, Top};

@@ -89,7 +89,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over digits: their number, and how many there are.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call costs as much as the digits of a number")]
     fn digits(&mut self) -> Option<(u64, u32)> {
         let (mut number, mut digits) = (0_u64, 0);
         // Jumps of a length that is known before the digits are keep a processor from waiting for each of them.
