@@ -69,6 +69,8 @@ lint: setup linters $(DENY) ## Check format, lints, documentation, dependencies 
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
+	cargo fmt --manifest-path crates/xtask/peers/Cargo.toml --check
+	cargo metadata --locked --format-version 1 --manifest-path crates/xtask/peers/Cargo.toml >/dev/null
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	@# The binary alone must name all features that it needs; the tests have those of the whole workspace.
 	cargo check --locked --quiet -p streamforge-local

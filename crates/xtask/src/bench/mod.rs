@@ -5,12 +5,15 @@ mod connector;
 mod correlation;
 mod effect;
 mod epoch;
+mod frames;
 mod function;
 mod growth;
 mod kafka;
 mod load;
 mod log;
+mod market;
 mod path;
+mod peers;
 mod platform;
 mod predict;
 mod process;
@@ -50,6 +53,7 @@ const BENCHES: &[Bench] = &[
     ("kafka", kafka::run),
     ("connector", connector::run),
     ("book", book::run),
+    ("frames", frames::run),
 ];
 
 /// The benchmarks that can be named.

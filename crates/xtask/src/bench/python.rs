@@ -1,4 +1,4 @@
-//! Programs in Python that the others' libraries are measured by: started, told what to do, answering with seconds.
+//! Programs, most of them in Python, that the others' libraries are measured by: started, told what to do, answering with seconds.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -22,12 +22,17 @@ impl Program {
     pub(super) fn start(script: &str, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(interpreter()?);
         command.arg(folder().join(script)).args(arguments);
+        Self::of(command).context(script.to_owned())
+    }
+
+    /// Starts a program that says when it is ready.
+    pub(super) fn of(mut command: Command) -> Result<Self> {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = process.stdin.take().context("a piped stdin")?;
         let output = BufReader::new(process.stdout.take().context("a piped stdout")?);
         let mut program = Self { process, input, output };
         let ready = program.line()?;
-        ensure!(ready == "ready", "{script} said {ready:?}");
+        ensure!(ready == "ready", "it said {ready:?}");
         Ok(program)
     }
 
@@ -44,7 +49,7 @@ impl Program {
 
     fn line(&mut self) -> Result<String> {
         let mut line = String::new();
-        ensure!(self.output.read_line(&mut line)? > 0, "a program in Python ended");
+        ensure!(self.output.read_line(&mut line)? > 0, "the program ended");
         Ok(line.trim().to_owned())
     }
 }

@@ -46,6 +46,12 @@ pub(crate) fn figure(what: &str, unit: Unit, mut runs: Vec<f64>) {
     );
 }
 
+/// Prints that there is no figure, and why.
+#[expect(clippy::print_stdout, reason = "the figures are this program's output")]
+pub(crate) fn absent(what: &str, reason: &str) {
+    println!("| {what} | | absent: {} | | | 0 | {} |", reason.replace('|', "/"), load());
+}
+
 impl Unit {
     fn name(self) -> String {
         match self {
