@@ -99,6 +99,7 @@ fn book_ticker<'a>(cursor: &mut Cursor<'a>) -> Option<Frame<'a>> {
 fn depth<'a>(cursor: &mut Cursor<'a>, reader: &mut Reader) -> Option<Frame<'a>> {
     cursor.literal(b"depth")?;
     if cursor.next_is(b'@') {
+        cursor.literal(b"@")?;
         cursor.text_to(b'"')?;
     } else {
         cursor.literal(b"\"")?;
@@ -148,7 +149,7 @@ fn time(cursor: &mut Cursor<'_>) -> Option<Millis> {
 
 #[inline]
 fn decimal(number: Number) -> Option<Decimal> {
-    Decimal::from_parts(u128::from(number.mantissa), number.scale)
+    Decimal::from_word(number.mantissa, number.scale)
 }
 
 #[inline]
