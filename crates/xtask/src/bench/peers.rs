@@ -53,7 +53,8 @@ fn rust() -> Result<Program> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--locked", "--release", "--manifest-path"]).arg(manifest);
     // What it says goes where errors go: the figures are a table.
-    let built = cargo.arg("--target-dir").arg(&cache).stdout(Stdio::null()).status()?;
+    let built =
+        cargo.arg("--target-dir").arg(&cache).stdout(Stdio::null()).status().context("cargo cannot be started")?;
     ensure!(built.success(), "the libraries for Rust could not be built");
     Program::of(Command::new(cache.join("release/peers"))).context("the libraries for Rust")
 }
