@@ -14,6 +14,8 @@ use crate::{
     tree::{Object, Tree},
 };
 
+/// The job that computes on a GPU.
+const TRAINER: &str = "gnn-trainer";
 const POD: &str = "/spec/jobTargetRef/template/spec";
 const CONTAINER: &str = "/spec/jobTargetRef/template/spec/containers/0";
 
@@ -136,7 +138,7 @@ fn counting(wired: &ScaledJob, object: &Object) -> Vec<String> {
 
 /// What must stand as it stands.
 fn fields(object: &Object) -> Vec<String> {
-    let expected: [(&str, Value); 11] = [
+    let expected: [(&str, Value); 10] = [
         ("/spec/rollout/strategy", json!("gradual")),
         ("/spec/jobTargetRef/parallelism", json!(1)),
         ("/spec/jobTargetRef/completions", json!(1)),
@@ -147,7 +149,6 @@ fn fields(object: &Object) -> Vec<String> {
         ("/spec/jobTargetRef/template/spec/containers/0/securityContext/allowPrivilegeEscalation", json!(false)),
         ("/spec/jobTargetRef/template/spec/containers/0/securityContext/readOnlyRootFilesystem", json!(true)),
         ("/spec/jobTargetRef/template/spec/containers/0/securityContext/capabilities/drop", json!(["ALL"])),
-        ("/spec/jobTargetRef/template/spec/containers/0/resources/limits/nvidia.com~1gpu", json!(1)),
     ];
     let unmet = expected.into_iter().filter(|(pointer, value)| object.at(pointer) != value);
     let mut found: Vec<String> = unmet.map(|(pointer, value)| format!("{pointer} is not {value}")).collect();
@@ -174,11 +175,23 @@ fn fields(object: &Object) -> Vec<String> {
     found
 }
 
-fn pod(tree: &Tree, object: &Object) -> Vec<String> {
+/// The one that computes has a GPU, and is let onto the nodes that have one.
+fn accelerated(object: &Object) -> Vec<String> {
     let mut found = Vec::new();
     let tolerations = object.list(&format!("{POD}/tolerations"));
     if !tolerations.iter().any(|toleration| toleration["key"] == "nvidia.com/gpu") {
         found.push("no toleration lets it onto nodes with a GPU".to_owned());
+    }
+    if *object.at(&format!("{CONTAINER}/resources/limits/nvidia.com~1gpu")) != json!(1) {
+        found.push("it does not ask for one gpu".to_owned());
+    }
+    found
+}
+
+fn pod(tree: &Tree, object: &Object) -> Vec<String> {
+    let mut found = Vec::new();
+    if object.name() == TRAINER {
+        found.extend(accelerated(object));
     }
     let image = format!("streamforge/{}:{}", object.name(), env!("CARGO_PKG_VERSION"));
     if object.text(&format!("{CONTAINER}/image")) != image {

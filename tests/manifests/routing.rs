@@ -29,8 +29,12 @@ use crate::{assert_finds, assert_sound, tree::Tree};
 const ANSWERED_BY_HOST: [EventType; 2] = [EventType::ControlStop, EventType::ControlPing];
 
 /// Types that no function has to read, and who does.
-const READ_ELSEWHERE: [(EventType, &str); 2] =
-    [(EventType::ModelTrained, "the live feeds of the API"), (EventType::PredictionMade, "the live feeds of the API")];
+const READ_ELSEWHERE: [(EventType, &str); 4] = [
+    (EventType::ModelTrained, "the live feeds of the API"),
+    (EventType::PredictionMade, "the live feeds of the API"),
+    (EventType::DepthUpdated, "the live feeds of the API"),
+    (EventType::FeedInterrupted, "the live feeds of the API"),
+];
 
 /// Who reports what all readers of reports want to know.
 const REPORTER: &str = "/streamforge/gnn-trainer";

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use streamforge_events::{
-    ControlCommand, EventType, KlineBatch, ModelTrained, PredictionBatch, Report, TradeBatch, WorkflowRequest,
+    ControlCommand, DepthBatch, EventType, FeedInterrupted, KlineBatch, ModelTrained, PredictionBatch, Report,
+    TradeBatch, WorkflowRequest,
 };
 
 use crate::{
@@ -77,6 +78,8 @@ fn example(section: &str, kind: EventType) -> Result<Value, String> {
         EventType::QueueReported => same::<Report>(&value)?,
         EventType::KlinesLoaded => same::<KlineBatch>(&value)?,
         EventType::TradesLoaded => same::<TradeBatch>(&value)?,
+        EventType::DepthUpdated => same::<DepthBatch>(&value)?,
+        EventType::FeedInterrupted => same::<FeedInterrupted>(&value)?,
         EventType::ModelTrained => same::<ModelTrained>(&value)?,
         EventType::PredictionMade => same::<PredictionBatch>(&value)?,
         EventType::WorkflowOverdue | EventType::WorkflowFinished => {}

@@ -16,6 +16,7 @@ use streamforge_events::{
     Envelope, Event, EventType, ModelTrained, Prediction, ReportStatus, SeriesId, SeriesKind, digest, hex,
 };
 use streamforge_function::{BuildError, Config, ConfigError, Context, job};
+use streamforge_job::{Claim, LEASE, Queue, Stops, claim, keep_lease};
 use streamforge_store::{
     Class, Error as StoreError, GraphDocument, ModelRegistry, ObjectStore, Store, Versioned, open_objects,
 };
@@ -27,14 +28,15 @@ use tokio::{
 
 use crate::{
     accelerator,
-    claim::{Claim, LEASE, claim},
     experiment::{Journal, Progress, TrainError, Trained, train},
     plan::Plan,
-    stops::Stops,
 };
 
 /// The job's name: that of its image, `ScaledJob` and topic.
 pub const NAME: &str = "gnn-trainer";
+
+/// Where trainings lie.
+const QUEUE: Queue = Queue { topic: NAME, group: NAME };
 
 /// Predictions of one write.
 const PREDICTIONS: usize = 5_000;
@@ -57,6 +59,9 @@ pub enum JobError {
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(#[from] StoreError),
+    /// No task could be taken.
+    #[error(transparent)]
+    Claim(#[from] streamforge_job::Error),
     /// A report was not acknowledged.
     #[error("a report could not be published: {0}")]
     Report(#[from] streamforge_function::Error),
@@ -117,7 +122,7 @@ async fn run(config: Config) -> Result<(), JobError> {
     let process = job::process_name(context.config(), NAME);
     let stops = Stops::from_now_on(bus.as_ref()).await?;
     let now = context.clone();
-    let Some(claim) = claim(bus.as_ref(), store.as_ref(), &process, &move || now.now()).await? else {
+    let Some(claim) = claim(QUEUE, bus.as_ref(), store.as_ref(), &process, &move || now.now()).await? else {
         tracing::info!("there is no training to take");
         return Ok(());
     };
@@ -141,10 +146,11 @@ impl Trainer {
         self.report(ReportStatus::Started, |report| report.extra = Some(json!({"parameters": parameters}))).await?;
         let left = Arc::new(AtomicBool::new(false));
         let (computing, over) = oneshot::channel();
+        let clock = || self.context.now();
         let end = tokio::select! {
             end = self.train(Arc::clone(&left), computing) => end,
             () = stop => End::Interrupted,
-            () = self.keep_lease() => End::Left,
+            () = keep_lease(self.store.as_ref(), &self.claim, &clock) => End::Left,
             () = stops.of(self.bus.as_ref(), &self.claim.command.queue_id) => End::Left,
         };
         // The training looks at this before each step, so that it never outlives the reason to train.
@@ -325,21 +331,6 @@ impl Trainer {
             });
             if let Err(error) = told.await {
                 tracing::warn!(%error, "an epoch could not be reported");
-            }
-        }
-    }
-
-    /// Resolves when the lease is another trainer's.
-    async fn keep_lease(&self) {
-        let Claim { key, fence, .. } = &self.claim;
-        let third = Duration::from_millis(u64::try_from(LEASE / 3).unwrap_or(1_000));
-        loop {
-            tokio::time::sleep(third).await;
-            let now = self.context.now();
-            match self.store.renew(key, *fence, now, now + LEASE).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
             }
         }
     }

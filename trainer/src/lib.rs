@@ -6,7 +6,6 @@
 pub mod accelerator;
 mod architecture;
 mod checkpoint;
-mod claim;
 mod experiment;
 mod fits;
 pub mod job;
@@ -16,7 +15,6 @@ mod optimiser;
 mod plan;
 mod relations;
 mod samples;
-mod stops;
 mod training;
 mod weights;
 

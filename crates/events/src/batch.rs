@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, Interval, Kline, Millis, Symbol, Trade};
+use crate::{Clocks, Decimal, Interval, Kline, Millis, Symbol, Trade};
 
 /// Up to a thousand closed klines of one symbol and interval.
 ///
@@ -21,6 +21,9 @@ pub struct KlineBatch {
     /// The klines, ascending in time.
     #[serde(with = "kline_rows")]
     pub rows: Vec<Kline>,
+    /// When each row came, of rows that came live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<Clocks>,
 }
 
 /// Up to a thousand trades of one symbol.
@@ -35,6 +38,9 @@ pub struct TradeBatch {
     /// The trades, ascending in id.
     #[serde(with = "trade_rows")]
     pub rows: Vec<Trade>,
+    /// When each row came, of rows that came live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<Clocks>,
 }
 
 mod kline_rows {

@@ -25,6 +25,10 @@ pub enum EventType {
     KlinesLoaded,
     /// A batch of trades has been read from the exchange.
     TradesLoaded,
+    /// Differences of an order book came.
+    DepthUpdated,
+    /// Records of a live stream are missing, or were.
+    FeedInterrupted,
     /// A version of a model has been trained and published.
     ModelTrained,
     /// A batch of predictions has been made and stored.
@@ -33,7 +37,7 @@ pub enum EventType {
 
 impl EventType {
     /// All event types.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::WorkflowRequested,
         Self::WorkflowOverdue,
         Self::WorkflowFinished,
@@ -43,6 +47,8 @@ impl EventType {
         Self::QueueReported,
         Self::KlinesLoaded,
         Self::TradesLoaded,
+        Self::DepthUpdated,
+        Self::FeedInterrupted,
         Self::ModelTrained,
         Self::PredictionMade,
     ];
@@ -60,6 +66,8 @@ impl EventType {
             Self::QueueReported => "io.streamforge.queue.reported.v1",
             Self::KlinesLoaded => "io.streamforge.klines.loaded.v1",
             Self::TradesLoaded => "io.streamforge.trades.loaded.v1",
+            Self::DepthUpdated => "io.streamforge.depth.updated.v1",
+            Self::FeedInterrupted => "io.streamforge.feed.interrupted.v1",
             Self::ModelTrained => "io.streamforge.model.trained.v1",
             Self::PredictionMade => "io.streamforge.prediction.made.v1",
         }
@@ -83,7 +91,11 @@ impl EventType {
             Self::WorkflowRequested | Self::WorkflowOverdue => Topic::Workflows,
             Self::ControlStart | Self::ControlStop | Self::ControlPing => Topic::QueueControl,
             Self::QueueReported | Self::WorkflowFinished | Self::ModelTrained => Topic::QueueEvents,
-            Self::KlinesLoaded | Self::TradesLoaded | Self::PredictionMade => Topic::MarketData,
+            Self::KlinesLoaded
+            | Self::TradesLoaded
+            | Self::DepthUpdated
+            | Self::FeedInterrupted
+            | Self::PredictionMade => Topic::MarketData,
         }
     }
 }

@@ -43,6 +43,12 @@ pub struct Continuity {
 }
 
 impl Continuity {
+    /// Goes on after `last`, which came with everything before it.
+    #[must_use]
+    pub fn after(last: u64) -> Self {
+        Self { span: Some((last, last)), ..Self::default() }
+    }
+
     /// Takes a number as it comes.
     pub fn arrive(&mut self, number: u64) -> Arrival {
         let Some((first, last)) = self.span else {

@@ -179,6 +179,7 @@ fn new_bar(symbol: usize, bar: i64) -> Event {
         batch: 0,
         read_at: START + (bar + 1) * MINUTE,
         rows: vec![kline(bar, 1.0)],
+        clocks: Vec::new(),
     };
     let event = json!({
         "specversion": "1.0", "id": format!("live/{symbol}/{bar}"), "source": "/streamforge/loader-ws",

@@ -38,6 +38,7 @@ impl Outgoing<'_> {
             batch: index,
             read_at: page.read_at,
             rows: page.rows,
+            clocks: Vec::new(),
         };
         let mut extensions = vec![
             ("partitionkey".to_owned(), slice.symbol.to_string()),

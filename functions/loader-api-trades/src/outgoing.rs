@@ -29,7 +29,7 @@ impl Outgoing<'_> {
         let queue = self.command.queue_id.to_string();
         let task = self.command.task.clone().unwrap_or_default();
         let attempt = self.command.attempt.unwrap_or_default();
-        let batch = TradeBatch { symbol: slice.symbol.clone(), batch: index, read_at, rows };
+        let batch = TradeBatch { symbol: slice.symbol.clone(), batch: index, read_at, rows, clocks: Vec::new() };
         let envelope = Envelope {
             id: format!("{queue}/{task}/{attempt}/{index}"),
             source: format!("/streamforge/{}", self.context.name()),

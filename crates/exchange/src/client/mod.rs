@@ -5,6 +5,7 @@
 //! or leave empty, into complete windows.
 
 mod budget;
+mod depth;
 mod gate;
 mod klines;
 mod request;
@@ -47,6 +48,8 @@ pub struct ClientConfig {
     pub patience: Duration,
     /// Share of the weight limit that this process uses, since others may share its address; above 0, at most 1.
     pub share: f64,
+    /// How long a measurement of the exchange's clock is trusted; a simulated clock may run at another pace.
+    pub clock_trust: Duration,
 }
 
 impl ClientConfig {
@@ -60,6 +63,7 @@ impl ClientConfig {
             backoff: Duration::from_millis(250),
             patience: Duration::from_mins(3),
             share: 0.85,
+            clock_trust: server_time::FRESH,
         }
     }
 }
@@ -146,7 +150,7 @@ impl Client {
     /// Any [`Error`] of the request, unless there is an earlier measurement to go on with.
     pub async fn time(&self) -> Result<Millis, Error> {
         let time = &self.shared.server_time;
-        if !time.is_fresh() {
+        if !time.is_fresh(self.shared.config.clock_trust) {
             match self.measure_time().await {
                 Err(error) if !time.is_known() => return Err(error),
                 Err(error) => {

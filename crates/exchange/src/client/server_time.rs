@@ -8,8 +8,8 @@ use std::{
 use streamforge_events::Millis;
 use tokio::time::Instant;
 
-/// How long an estimate is trusted: steady clocks drift by well under a millisecond in this time.
-const FRESH: Duration = Duration::from_mins(5);
+/// How long an estimate is usually trusted: steady clocks drift by well under a millisecond in this time.
+pub(super) const FRESH: Duration = Duration::from_mins(5);
 
 /// One question for the time: when it was sent and answered on the steady clock, and what the answer was.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +58,10 @@ impl ServerTime {
         self.get().is_some()
     }
 
-    /// Whether the last measurement is recent.
-    pub(super) fn is_fresh(&self) -> bool {
+    /// Whether the last measurement is not older than it is trusted.
+    pub(super) fn is_fresh(&self, trusted: Duration) -> bool {
         self.get().is_some_and(|estimate| {
-            u128::try_from(self.steady() - estimate.measured).is_ok_and(|age| age < FRESH.as_millis())
+            u128::try_from(self.steady() - estimate.measured).is_ok_and(|age| age < trusted.as_millis())
         })
     }
 
@@ -107,8 +107,8 @@ mod tests {
         assert!(!time.is_known());
         time.set(&[Sample { sent: 0, received: 0, server: 5_000 }]);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!((time.now(), time.reached(), time.is_fresh()), (7_000, 6_999, true));
+        assert_eq!((time.now(), time.reached(), time.is_fresh(FRESH)), (7_000, 6_999, true));
         tokio::time::advance(FRESH).await;
-        assert!(!time.is_fresh());
+        assert!(!time.is_fresh(FRESH));
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use streamforge_events::{Decimal, Millis};
+use streamforge_events::{Decimal, Interval, Kline, Millis};
 
 use super::{Frame, Trade};
 use crate::book::{Difference, Level, Price, Snapshot, Top};
@@ -36,6 +36,35 @@ struct RawDepth<'a> {
     u: u64,
     b: Vec<(Price, Decimal)>,
     a: Vec<(Price, Decimal)>,
+}
+
+#[derive(Deserialize)]
+struct RawKline<'a> {
+    #[serde(rename = "E")]
+    event_time: Millis,
+    #[serde(borrow)]
+    s: Cow<'a, str>,
+    k: RawBar,
+}
+
+#[derive(Deserialize)]
+struct RawBar {
+    t: Millis,
+    #[serde(rename = "T")]
+    close_time: Millis,
+    i: Interval,
+    o: Decimal,
+    c: Decimal,
+    h: Decimal,
+    l: Decimal,
+    v: Decimal,
+    n: u64,
+    x: bool,
+    q: Decimal,
+    #[serde(rename = "V")]
+    taker_volume: Decimal,
+    #[serde(rename = "Q")]
+    taker_quote_volume: Decimal,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +113,23 @@ pub(super) fn frame(json: &str, limit: Option<usize>) -> Result<Frame<'_>, serde
     if name == "aggTrade" {
         let Traded { s: symbol, trade } = serde_json::from_str(data.get())?;
         return Ok(Frame::AggTrade { symbol, trade });
+    }
+    if name.starts_with("kline_") {
+        let RawKline { event_time, s: symbol, k } = serde_json::from_str(data.get())?;
+        let kline = Kline {
+            open_time: k.t,
+            open: k.o,
+            high: k.h,
+            low: k.l,
+            close: k.c,
+            volume: k.v,
+            close_time: k.close_time,
+            quote_asset_volume: k.q,
+            number_of_trades: k.n,
+            taker_buy_base_asset_volume: k.taker_volume,
+            taker_buy_quote_asset_volume: k.taker_quote_volume,
+        };
+        return Ok(Frame::Kline { symbol, event_time, interval: k.i, kline: Box::new(kline), is_closed: k.x });
     }
     if name == "bookTicker" {
         let raw: RawBookTicker = serde_json::from_str(data.get())?;

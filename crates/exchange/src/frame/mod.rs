@@ -12,7 +12,7 @@ mod quick;
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use streamforge_events::{Decimal, Millis};
+use streamforge_events::{Decimal, Interval, Kline, Millis};
 
 use crate::book::{Difference, Level, Snapshot, Top};
 pub(crate) use general::stream_of;
@@ -51,6 +51,19 @@ pub enum Frame<'a> {
         symbol: Cow<'a, str>,
         /// The trades; its id counts such rows, not trades.
         trade: Trade,
+    },
+    /// A bar of a symbol.
+    Kline {
+        /// The symbol.
+        symbol: Cow<'a, str>,
+        /// When the exchange sent it.
+        event_time: Millis,
+        /// Its interval.
+        interval: Interval,
+        /// The bar.
+        kline: Box<Kline>,
+        /// Whether it will not change any more.
+        is_closed: bool,
     },
     /// A snapshot of a book, which does not say whose.
     Snapshot(Snapshot),

@@ -72,7 +72,7 @@ fn replay(folder: &str) -> Option<Seen> {
             }
             Frame::Trade { symbol, trade } => seen.hear(&mut trades, &symbol, trade.id),
             Frame::AggTrade { symbol, trade } => seen.hear(&mut rows, &symbol, trade.id),
-            Frame::Other => {}
+            Frame::Kline { .. } | Frame::Other => {}
         }
     }
     assert!(books.values().all(|watched| watched.follower.book().is_some()));

@@ -122,6 +122,7 @@ impl Workers<'_> {
             set("STREAMFORGE_BUS_URL", &self.places.bus_url()),
             set("STREAMFORGE_STORE_URL", &self.places.store_url()),
             set("STREAMFORGE_OBJECTS_URL", &self.places.objects_url()),
+            set("BINANCE_API_URL", &self.exchange_url),
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
             set("STREAMFORGE_METRICS_PORT", "0"),

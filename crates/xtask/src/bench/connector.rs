@@ -127,8 +127,14 @@ async fn publish(bus: &Arc<dyn Bus>) -> Result<()> {
 fn event(number: usize) -> Result<Record> {
     let (symbol, batch) = (format!("S{}USDT", number % SYMBOLS), number / SYMBOLS);
     let rows = (0..ROWS).map(|row| kline(batch * ROWS + row, 0)).collect::<Result<_>>()?;
-    let batch =
-        KlineBatch { symbol: symbol.parse()?, interval: Interval::M1, batch: batch.try_into()?, read_at: START, rows };
+    let batch = KlineBatch {
+        symbol: symbol.parse()?,
+        interval: Interval::M1,
+        batch: batch.try_into()?,
+        read_at: START,
+        rows,
+        clocks: Vec::new(),
+    };
     let attributes = [
         ("specversion", "1.0"),
         ("id", &format!("bench-{number}")),

@@ -267,6 +267,7 @@ fn new_bar(bar: u32) -> Result<Value> {
         batch: 0,
         read_at: open_time(bar + 1),
         rows,
+        clocks: Vec::new(),
     };
     Ok(serde_json::to_value(batch)?)
 }

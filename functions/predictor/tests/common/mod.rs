@@ -282,6 +282,7 @@ pub(crate) fn new_bar(symbol: usize, bar: i64) -> Event {
         batch: 0,
         read_at: START + (bar + 1) * MINUTE,
         rows: vec![kline(symbol, bar)],
+        clocks: Vec::new(),
     };
     let event = json!({
         "specversion": "1.0", "id": format!("wf-live/{symbol_name}/{bar}"),

@@ -14,16 +14,19 @@ const RECORDS: usize = 100;
 
 /// Where each partition is read on from.
 #[derive(Clone, Debug)]
-pub(crate) struct Stops(Vec<u64>);
+pub struct Stops(Vec<u64>);
 
 impl Stops {
-    /// Begins at the end of the log: earlier commands were for earlier trainers.
-    pub(crate) async fn from_now_on(bus: &dyn Bus) -> Result<Self, streamforge_bus::Error> {
+    /// Begins at the end of the log: earlier commands were for earlier jobs.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn from_now_on(bus: &dyn Bus) -> Result<Self, streamforge_bus::Error> {
         Ok(Self(bus.end_offsets(&Topic::QueueControl.to_string()).await?))
     }
 
     /// Resolves when the workflow is stopped.
-    pub(crate) async fn of(mut self, bus: &dyn Bus, queue_id: &QueueId) {
+    pub async fn of(mut self, bus: &dyn Bus, queue_id: &QueueId) {
         let mut appended = bus.appended();
         loop {
             appended.borrow_and_update();

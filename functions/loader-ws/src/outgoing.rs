@@ -1,0 +1,148 @@
+//! The events of what came: batches by symbol, in the order in which they came.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use streamforge_events::{
+    Clocks, Envelope, Error, Event, EventType, Interval, Kline, KlineBatch, Millis, Symbol, Trade, TradeBatch,
+};
+
+use crate::{NAME, output::Output};
+
+/// Most rows of one batch.
+const MOST_ROWS: usize = 1_000;
+
+/// Rows of one symbol that came in the same way.
+struct Rows<Row> {
+    taken: Vec<Row>,
+    clocks: Vec<Clocks>,
+    read_at: Millis,
+}
+
+/// Where a row came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Live,
+    Filled,
+}
+
+/// The events of outputs; ids follow from what is in them.
+///
+/// # Errors
+/// If one has no form on the wire.
+pub(crate) fn events(outputs: Vec<Output>) -> Result<Vec<Event>, Error> {
+    let mut trades: BTreeMap<(Symbol, Way), Rows<Trade>> = BTreeMap::new();
+    let mut bars: BTreeMap<(Symbol, Interval, Way), Rows<Kline>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for output in outputs {
+        match output {
+            Output::Trade { symbol, row, clocks, read_at } => {
+                trades.entry((symbol, way(clocks))).or_default().add(row, clocks, read_at);
+            }
+            Output::Bar { symbol, interval, row, clocks, read_at } => {
+                bars.entry((symbol, interval, way(clocks))).or_default().add(row, clocks, read_at);
+            }
+            Output::Depth(batch) => {
+                let (first, last) = (batch.updates.first(), batch.updates.last());
+                let from = first.map_or(0, |update| update.first);
+                let to = last.map_or(0, |update| update.last);
+                let time = last.map_or(0, |update| update.clocks.event_time);
+                let begins = if batch.snapshot.is_some() { "/begins" } else { "" };
+                let id = format!("{}/depth/{from}-{to}{begins}", batch.symbol);
+                others.push(event(EventType::DepthUpdated, id, &batch.symbol.clone(), time, Vec::new(), &batch)?);
+            }
+            Output::Gap(gap) => {
+                let id = format!("{}/{}/{}-{}/{:?}/{}", gap.symbol, gap.stream, gap.from, gap.to, gap.state, gap.since);
+                let symbol = gap.symbol.clone();
+                others.push(event(EventType::FeedInterrupted, id, &symbol, gap.since, Vec::new(), &gap)?);
+            }
+        }
+    }
+    let mut events = Vec::new();
+    for ((symbol, way), rows) in trades {
+        let read_at = rows.read_at;
+        for (rows, clocks) in rows.chunks() {
+            let (first, last) = (rows.first().map_or(0, |row| row.trade_id), rows.last().map_or(0, |row| row.trade_id));
+            let id = format!("{symbol}/trades/{first}-{last}/{}{}", rows.len(), way.suffix());
+            let batch = TradeBatch { symbol: symbol.clone(), batch: 0, read_at, rows, clocks };
+            events.push(event(EventType::TradesLoaded, id, &symbol, read_at, way.extensions(), &batch)?);
+        }
+    }
+    for ((symbol, interval, way), rows) in bars {
+        let read_at = rows.read_at;
+        for (rows, clocks) in rows.chunks() {
+            let (first, last) =
+                (rows.first().map_or(0, |row| row.open_time), rows.last().map_or(0, |row| row.open_time));
+            let id = format!("{symbol}/klines_{interval}/{first}-{last}/{}{}", rows.len(), way.suffix());
+            let mut extensions = way.extensions();
+            // The newest there is, however it came: what waits for new bars must hear of it.
+            if way == Way::Live || read_at < interval.next_open(interval.next_open(last)) {
+                extensions.push(("fresh".to_owned(), "true".to_owned()));
+            }
+            let batch = KlineBatch { symbol: symbol.clone(), interval, batch: 0, read_at, rows, clocks };
+            events.push(event(EventType::KlinesLoaded, id, &symbol, read_at, extensions, &batch)?);
+        }
+    }
+    events.extend(others);
+    Ok(events)
+}
+
+impl<Row> Default for Rows<Row> {
+    fn default() -> Self {
+        Self { taken: Vec::new(), clocks: Vec::new(), read_at: 0 }
+    }
+}
+
+impl<Row> Rows<Row> {
+    fn add(&mut self, row: Row, clocks: Option<Clocks>, read_at: Millis) {
+        self.taken.push(row);
+        self.clocks.extend(clocks);
+        self.read_at = self.read_at.max(read_at);
+    }
+
+    fn chunks(self) -> Vec<(Vec<Row>, Vec<Clocks>)> {
+        let (mut rows, mut clocks) = (self.taken.into_iter(), self.clocks.into_iter());
+        let mut chunks = Vec::new();
+        loop {
+            let chunk: Vec<Row> = rows.by_ref().take(MOST_ROWS).collect();
+            if chunk.is_empty() {
+                return chunks;
+            }
+            chunks.push((chunk, clocks.by_ref().take(MOST_ROWS).collect()));
+        }
+    }
+}
+
+impl Way {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Live => "",
+            Self::Filled => "/filled",
+        }
+    }
+
+    fn extensions(self) -> Vec<(String, String)> {
+        match self {
+            Self::Live => Vec::new(),
+            Self::Filled => vec![("filled".to_owned(), "true".to_owned())],
+        }
+    }
+}
+
+fn way(clocks: Option<Clocks>) -> Way {
+    if clocks.is_some() { Way::Live } else { Way::Filled }
+}
+
+fn event<T: Serialize>(
+    kind: EventType,
+    id: String,
+    symbol: &Symbol,
+    time: Millis,
+    mut extensions: Vec<(String, String)>,
+    payload: &T,
+) -> Result<Event, Error> {
+    extensions.push(("partitionkey".to_owned(), symbol.to_string()));
+    let envelope =
+        Envelope { id, source: format!("/streamforge/{NAME}"), kind, subject: symbol.to_string(), time, extensions };
+    envelope.build(payload)
+}
