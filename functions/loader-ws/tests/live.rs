@@ -26,8 +26,8 @@ use tokio::{
 /// 2024-06-01T12:07:30Z.
 const NOW: i64 = 1_717_243_650_000;
 const MARKET: &str = "synthetic:42,symbols=40,pace=5";
-const SPEED: f64 = 30.0;
-const PATIENCE: Duration = Duration::from_mins(1);
+const SPEED: f64 = 20.0;
+const PATIENCE: Duration = Duration::from_mins(4);
 
 struct Server {
     url: String,
@@ -254,14 +254,14 @@ async fn listen(
     let _ = task.await;
 }
 
-const SYMBOLS: [&str; 5] = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "X35USDT"];
+const SYMBOLS: [&str; 4] = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "X35USDT"];
 const KINDS: [Kind; 3] = [Kind::Trades, Kind::Klines(Interval::M1), Kind::Depth];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_calm_market_has_no_gaps() {
     let server = start(Clock::StartingAt(NOW, SPEED), "").await;
     let mut published = Published::default();
-    let enough = |published: &Published| published.bars.len() > 25 && published.books.len() == SYMBOLS.len();
+    let enough = |published: &Published| published.bars.len() > 20 && published.books.len() == SYMBOLS.len();
     listen(&server, &assignment(&SYMBOLS, &KINDS), &mut published, enough, true).await;
     assert_eq!(published.gaps, []);
     published.are_trades_complete(&SYMBOLS).await;
@@ -272,12 +272,12 @@ async fn a_calm_market_has_no_gaps() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failures_are_told_and_mended() {
     let faults = "ws-drop:0.002,ws-repeat:0.002,ws-swap:0.002,ws-cut:0.0005,ws-half:0.0003,ws-close:0.0003,\
-                  ws-garbage:0.001,ws-burst:0.0002,ws-silence:0.0001,ws-html:0.2,short:0.1,error:0.05,seed:3";
+                  ws-garbage:0.001,ws-burst:0.0002,ws-silence:0.0001,ws-html:0.2,short:0.1,error:0.05,ws-most:80,seed:3";
     let server = start(Clock::StartingAt(NOW, SPEED), faults).await;
     let mut published = Published::default();
     let counters = Arc::clone(&server.counters);
     let enough = |published: &Published| {
-        counters.faults() > 60 && published.bars.len() > 60 && published.books.len() == SYMBOLS.len()
+        counters.faults() >= 80 && published.bars.len() > 30 && published.books.len() == SYMBOLS.len()
     };
     listen(&server, &assignment(&SYMBOLS, &KINDS), &mut published, enough, true).await;
     assert!(published.gaps.len() > 10 && published.filled > 0, "{} {}", published.gaps.len(), published.filled);
@@ -289,12 +289,12 @@ async fn failures_are_told_and_mended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_after_a_kill_goes_on_where_it_was() {
-    let server = start(Clock::StartingAt(NOW, SPEED), "ws-drop:0.002,ws-cut:0.0005").await;
+    let server = start(Clock::StartingAt(NOW, SPEED), "ws-drop:0.002,ws-cut:0.0005,ws-most:60").await;
     let mut published = Published::default();
     let assignment = assignment(&SYMBOLS, &KINDS);
     for life in 1..=5 {
         let (trades, bars) = (published.trades.len(), published.bars.len());
-        let enough = |published: &Published| published.trades.len() > trades + 300 && published.bars.len() >= bars + 10;
+        let enough = |published: &Published| published.trades.len() > trades + 100 && published.bars.len() >= bars + 6;
         // In the middle of whatever it does, but for the last one.
         listen(&server, &assignment, &mut published, enough, life == 5).await;
     }
@@ -311,7 +311,7 @@ async fn losses_that_no_id_shows_are_found() {
         published.gaps.iter().any(|gap| gap.stream == stream && gap.why.contains("swallowed"))
     };
     let enough = |published: &Published| found(published, "trades") && found(published, "depth");
-    listen(&server, &assignment(&SYMBOLS, &KINDS), &mut published, enough, true).await;
+    listen(&server, &assignment(&SYMBOLS, &KINDS), &mut published, enough, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

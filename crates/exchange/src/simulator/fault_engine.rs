@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -47,6 +47,8 @@ pub(super) struct FaultEngine {
     pub(super) faults: Faults,
     requests: AtomicU64,
     connections: AtomicU64,
+    /// Failures of streams that are left.
+    pub(super) stream_failures: Arc<AtomicU64>,
     burst: AtomicU64,
     pages: Mutex<HashMap<String, Page>>,
     /// Requests for symbols that are going to vanish.
@@ -91,6 +93,7 @@ impl Draws {
 impl FaultEngine {
     pub(super) fn new(faults: Faults) -> Self {
         Self {
+            stream_failures: Arc::new(AtomicU64::new(faults.ws_most.unwrap_or(u64::MAX))),
             faults,
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::server::{NOW, Server, start};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 async fn lively(faults: &str, speed: f64) -> Server {
     let mut config = SimulatorConfig::new(Source::parse("synthetic:42,symbols=120,pace=20").unwrap());

@@ -15,7 +15,7 @@ use crate::server::{NOW, Server, frozen, start};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A market that goes by a hundred times as fast as usual.
 async fn lively(faults: &str) -> Server {

@@ -1,6 +1,12 @@
 //! Which failures a connection and its frames meet, from the seed alone.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use crate::simulator::{
     fault_engine::FaultEngine,
@@ -58,20 +64,28 @@ pub(super) struct Trouble {
     frames: u64,
     forged: u64,
     faults: Faults,
+    /// Failures that are left for all connections.
+    left: Arc<AtomicU64>,
 }
 
 impl FaultEngine {
     /// The failures of a new connection.
     pub(super) fn of_connection(&self) -> Trouble {
         let faults = self.faults.clone();
-        Trouble { seed: mix(mix(faults.seed, HANDSHAKE), self.next_connection()), frames: 0, forged: 0, faults }
+        let seed = mix(mix(faults.seed, HANDSHAKE), self.next_connection());
+        Trouble { seed, frames: 0, forged: 0, faults, left: Arc::clone(&self.stream_failures) }
     }
 }
 
 impl Trouble {
     /// Whether the handshake is answered with a page.
     pub(super) fn is_html(&self) -> bool {
-        unit(mix(self.seed, HANDSHAKE)) < self.faults.ws_html
+        unit(mix(self.seed, HANDSHAKE)) < self.faults.ws_html && self.spend()
+    }
+
+    /// Takes one of the failures that are left; false if there is none.
+    fn spend(&self) -> bool {
+        self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     /// How long the connection lives.
@@ -82,7 +96,9 @@ impl Trouble {
     /// Whether a frame is swallowed in such a way that the ids of the next one do not show it.
     pub(super) fn forges(&mut self) -> bool {
         self.forged += 1;
-        self.faults.ws_forge > 0.0 && unit(mix(mix(self.seed, FORGED), self.forged)) < self.faults.ws_forge
+        let forges =
+            self.faults.ws_forge > 0.0 && unit(mix(mix(self.seed, FORGED), self.forged)) < self.faults.ws_forge;
+        forges && self.spend()
     }
 
     /// What the next frame meets, if anything.
@@ -107,7 +123,7 @@ impl Trouble {
             (faults.ws_burst, FrameFault::Burst(Duration::from_millis(200 + kind % 1_800))),
         ] {
             if at < share {
-                return Some(fault);
+                return self.spend().then_some(fault);
             }
             at -= share;
         }
