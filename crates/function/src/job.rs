@@ -18,7 +18,8 @@ use crate::{
     process,
 };
 
-const PROBE_PORT: &str = "STREAMFORGE_PROBE_PORT";
+/// The variable that names the port of a job's probes.
+pub const PROBE_PORT: &str = "STREAMFORGE_PROBE_PORT";
 
 /// The variables that every job reads, beside those of the host.
 pub const SETTINGS: &[Setting] = &[

@@ -126,6 +126,8 @@ impl Workers<'_> {
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
             set("STREAMFORGE_METRICS_PORT", "0"),
+            // That of a manifest is a pod's own; here all jobs and the ingress share the machine's.
+            set(job::PROBE_PORT, "0"),
             set("STREAMFORGE_PARENT", "stdin"),
         ]);
         let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -183,4 +185,33 @@ impl Workers<'_> {
 fn most_in_flight(environment: &[(String, String)]) -> Option<NonZeroUsize> {
     let own = environment.iter().rev().find(|(name, _)| name == functions::MAX_IN_FLIGHT);
     own.map_or_else(functions::default_in_flight, |(_, value)| value.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::platform::Urls;
+
+    #[test]
+    fn jobs_of_one_machine_take_no_port_from_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::new(folder.path(), Urls::default()).unwrap();
+        let workers = Workers {
+            places: &places,
+            program: PathBuf::new(),
+            job_path: PathBuf::new(),
+            max_jobs: 1,
+            ingress_url: String::new(),
+            exchange_url: String::new(),
+        };
+        let jobs = jobs(&Manifests::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))).unwrap());
+        assert!(!jobs.is_empty());
+        for job in jobs {
+            let environment = workers.job_command(&job).environment;
+            let port = environment.iter().rev().find(|(name, _)| name == job::PROBE_PORT);
+            assert_eq!(port.map(|(_, port)| port.as_str()), Some("0"), "{}", job.name.name);
+        }
+    }
 }
