@@ -43,6 +43,7 @@ pub mod test_util;
 mod trace;
 pub mod wire;
 
+pub use answer::chain;
 pub use axum;
 pub use prometheus_client;
 pub use streamforge_events::{Event, EventType};

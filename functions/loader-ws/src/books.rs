@@ -13,6 +13,8 @@ use crate::output::{Output, Question};
 const REMEMBERED: usize = 600;
 /// Levels of each side that are compared.
 const COMPARED: usize = 20;
+/// Levels that go into one batch: some 300 kB on the wire.
+const MOST_LEVELS: usize = 6_000;
 /// Levels of each side in a checksum.
 const CHECKED: usize = 10;
 
@@ -24,6 +26,8 @@ pub(crate) struct BookDesk {
     recent: VecDeque<Difference>,
     /// Differences that are not published yet.
     updates: Vec<DepthUpdate>,
+    /// Levels in them and in the snapshot that goes with them.
+    levels: usize,
     /// The gap that is open: its first update, why, and when it was found.
     open: Option<(u64, String, Millis)>,
     /// Whether a snapshot has been asked for.
@@ -44,6 +48,7 @@ impl BookDesk {
             follower: Follower::default(),
             recent: VecDeque::new(),
             updates: Vec::new(),
+            levels: 0,
             open: None,
             is_asked: false,
             snapshot: None,
@@ -82,13 +87,18 @@ impl BookDesk {
             self.recent.pop_front();
         }
         match self.follower.difference(difference) {
+            Progress::Applied if self.follower.book().and_then(Book::broken) == Some(Broken::Crossed) => {
+                let from = before.map_or(difference.first, |last| last + 1);
+                self.restart();
+                self.lose(from, "the best bid is not below the best ask", clocks.event_time, outputs);
+            }
             Progress::Applied => {
                 self.updates.push(update(difference, clocks));
-                if self.follower.book().and_then(Book::broken) == Some(Broken::Crossed) {
-                    let from = before.map_or(difference.first, |last| last + 1);
-                    self.lose(from, "the best bid is not below the best ask", clocks.event_time, outputs);
-                    self.restart();
-                } else if self.audit.as_ref().is_some_and(|audit| audit.last_update_id <= difference.last)
+                self.levels += difference.bids.len() + difference.asks.len();
+                if self.levels >= MOST_LEVELS {
+                    self.flush(outputs);
+                }
+                if self.audit.as_ref().is_some_and(|audit| audit.last_update_id <= difference.last)
                     && let Some(audit) = self.audit.take()
                 {
                     self.compare(&audit, clocks.event_time, outputs);
@@ -150,9 +160,11 @@ impl BookDesk {
         if self.updates.is_empty() && self.snapshot.is_none() {
             return;
         }
+        self.levels = 0;
         let Some(book) = self.follower.book() else {
             // What was not published when the book was lost is of no use to anybody.
             self.updates.clear();
+            self.snapshot = None;
             return;
         };
         self.published = Some(book.last_update_id());
@@ -199,17 +211,22 @@ impl BookDesk {
         let Some(book) = self.follower.book() else { return };
         let levels = |side: Side| book.depth(side).map(|level| pair(&level)).collect();
         let last_update_id = book.last_update_id();
+        let snapshot = DepthSnapshot { last_update_id, bids: levels(Side::Bid), asks: levels(Side::Ask) };
+        self.levels = snapshot.bids.len() + snapshot.asks.len();
         self.updates.clear();
-        self.snapshot = Some(DepthSnapshot { last_update_id, bids: levels(Side::Bid), asks: levels(Side::Ask) });
+        self.snapshot = Some(snapshot);
         if let Some((from, _, since)) = self.open.take() {
             let why = "the changes in between are unknown; the book goes on from a snapshot";
             outputs.push(self.told(from, last_update_id, GapState::Left, why, since));
+        }
+        if self.levels >= MOST_LEVELS {
+            self.flush(outputs);
         }
     }
 
     fn lose(&mut self, from: u64, why: &str, now: Millis, outputs: &mut Vec<Output>) {
         self.flush(outputs);
-        self.updates.clear();
+        let from = self.published.map_or(from, |published| from.min(published + 1));
         if self.open.is_none() {
             outputs.push(self.told(from, from, GapState::Open, why, now));
             self.open = Some((from, why.to_owned(), now));
@@ -323,13 +340,47 @@ mod tests {
     }
 
     #[test]
-    fn a_crossed_book_is_given_up() {
+    fn a_crossed_book_is_given_up_and_not_published() {
         let mut one = Try::new();
         one.take(&difference(11, 12, 100));
         one.snapshot(&snapshot(10, &[(99, 1)]));
-        one.take(&difference(13, 14, 300));
+        one.desk.flush(&mut one.outputs);
+        one.outputs.clear();
+        one.take(&difference(13, 14, 101));
+        one.take(&difference(15, 16, 300));
         assert!(one.desk.book().is_none());
-        assert_eq!((one.states(), one.questions.len()), (vec![GapState::Open], 2));
+        one.desk.flush(&mut one.outputs);
+        let [Output::Gap(gap)] = &one.outputs[..] else { panic!("{:?}", one.outputs) };
+        assert_eq!((gap.state, gap.from, one.questions.len()), (GapState::Open, 13, 2));
+    }
+
+    #[test]
+    fn what_was_not_published_when_the_book_was_lost_is_missing() {
+        let mut one = Try::new();
+        one.take(&difference(11, 12, 100));
+        one.snapshot(&snapshot(10, &[(99, 1)]));
+        one.desk.flush(&mut one.outputs);
+        one.outputs.clear();
+        one.take(&difference(13, 14, 101));
+        one.take(&difference(17, 18, 102));
+        let [Output::Gap(gap)] = &one.outputs[..] else { panic!("{:?}", one.outputs) };
+        assert_eq!((gap.from, one.desk.complete()), (13, Some(12)));
+    }
+
+    #[test]
+    fn a_batch_has_no_more_levels_than_the_log_takes() {
+        let mut one = Try::new();
+        one.take(&difference(11, 12, 100));
+        one.snapshot(&snapshot(10, &[(99, 1)]));
+        for last in (0..2 * MOST_LEVELS as u64).map(|number| number + 13) {
+            one.take(&difference(last, last, 100));
+        }
+        one.desk.flush(&mut one.outputs);
+        let batches = one.outputs.iter().map(|output| match output {
+            Output::Depth(batch) => batch.updates.len(),
+            _ => panic!("{output:?}"),
+        });
+        assert_eq!(batches.collect::<Vec<_>>(), [MOST_LEVELS - 3, MOST_LEVELS, 3]);
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use serde_json::json;
-use streamforge_events::{Report, ReportStatus};
+use streamforge_events::{AttributesReader as _, Event, Report, ReportStatus};
 use streamforge_exchange::{Client, ClientConfig, stream::stream_url};
-use streamforge_function::{BuildError, Config, ConfigError, Context, job};
+use streamforge_function::{BuildError, Config, ConfigError, Context, chain, job};
 use streamforge_job::{Claim, Queue, Stops, claim, keep_lease};
 use streamforge_store::{ObjectStore, Store, open_objects};
 use tokio::{
@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Assignment, Checkpoint, Listening, NAME, Parcel};
+use crate::{Assignment, Checkpoint, Listening, NAME, Parcel, outgoing::declared};
 
 /// Where tasks lie.
 const QUEUE: Queue = Queue { topic: NAME, group: NAME };
@@ -194,12 +194,32 @@ impl Loader {
             match self.context.publish_all(parcel.events.clone()).await {
                 Ok(()) => return,
                 Err(error) if error.is_retryable() => {
-                    tracing::warn!(%error, "events could not be published; they wait");
+                    tracing::warn!(error = chain(&error), "events could not be published; they wait");
+                    sleep(AGAIN).await;
+                }
+                Err(_) => break,
+            }
+        }
+        // One of them is the reason; the others are not lost with it, and it is told of.
+        for event in &parcel.events {
+            self.publish_or_declare(event).await;
+        }
+    }
+
+    async fn publish_or_declare(&self, event: &Event) {
+        let mut event = event.clone();
+        loop {
+            match self.context.publish(event.clone()).await {
+                Ok(()) => return,
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(error = chain(&error), "an event could not be published; it waits");
                     sleep(AGAIN).await;
                 }
                 Err(error) => {
-                    tracing::error!(%error, events = parcel.events.len(), "events can never be published");
-                    return;
+                    let why = chain(&error);
+                    tracing::error!(error = why, id = event.id(), "an event can never be published");
+                    let Some(gap) = declared(&event, &why) else { return };
+                    event = gap;
                 }
             }
         }

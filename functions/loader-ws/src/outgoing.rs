@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use streamforge_events::{
-    Clocks, Envelope, Error, Event, EventType, Interval, Kline, KlineBatch, Millis, Symbol, Trade, TradeBatch,
+    Clocks, DepthBatch, Envelope, Error, Event, EventType, FeedInterrupted, GapState, Interval, Kline, KlineBatch,
+    Millis, Symbol, Trade, TradeBatch, data, event_type,
 };
 
 use crate::{NAME, output::Output};
@@ -87,6 +88,34 @@ pub(crate) fn events(outputs: Vec<Output>) -> Result<Vec<Event>, Error> {
     Ok(events)
 }
 
+/// The word that stands for an event which cannot be published: what is missing on the topic for want of it.
+pub(crate) fn declared(lost: &Event, why: &str) -> Option<Event> {
+    let (symbol, stream, numbers, since) = match event_type(lost).ok()? {
+        EventType::TradesLoaded => {
+            let batch: TradeBatch = data(lost).ok()?;
+            let numbers = (batch.rows.first()?.trade_id, batch.rows.last()?.trade_id);
+            (batch.symbol, "trades".to_owned(), numbers, batch.read_at)
+        }
+        EventType::KlinesLoaded => {
+            let batch: KlineBatch = data(lost).ok()?;
+            let numbers = (batch.rows.first()?.open_time, batch.rows.last()?.open_time);
+            (batch.symbol, format!("klines_{}", batch.interval), numbers, batch.read_at)
+        }
+        EventType::DepthUpdated => {
+            let batch: DepthBatch = data(lost).ok()?;
+            let (first, last) = (batch.updates.first(), batch.updates.last());
+            let end = batch.snapshot.map_or(0, |snapshot| snapshot.last_update_id);
+            let numbers = (first.map_or(end, |update| update.first), last.map_or(end, |update| update.last));
+            let numbers = (i64::try_from(numbers.0).ok()?, i64::try_from(numbers.1).ok()?);
+            (batch.symbol, "depth".to_owned(), numbers, last.map_or(0, |update| update.clocks.event_time))
+        }
+        _ => return None,
+    };
+    let (from, to) = (u64::try_from(numbers.0).ok()?, u64::try_from(numbers.1).ok()?);
+    let gap = FeedInterrupted { symbol, stream, from, to, state: GapState::Left, why: why.to_owned(), since };
+    events(vec![Output::Gap(gap)]).ok()?.pop()
+}
+
 impl<Row> Default for Rows<Row> {
     fn default() -> Self {
         Self { taken: Vec::new(), clocks: Vec::new(), read_at: 0 }
@@ -145,4 +174,24 @@ fn event<T: Serialize>(
     let envelope =
         Envelope { id, source: format!("/streamforge/{NAME}"), kind, subject: symbol.to_string(), time, extensions };
     envelope.build(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trade(trade_id: i64) -> Output {
+        let (price, quantity) = ("1".parse().unwrap(), "2".parse().unwrap());
+        let row = Trade { trade_id, price, quantity, timestamp: 5, is_buyer_maker: true };
+        Output::Trade { symbol: "BTCUSDT".parse().unwrap(), row, clocks: None, read_at: 7 }
+    }
+
+    #[test]
+    fn what_cannot_be_published_is_told_of() {
+        let event = events(vec![trade(3), trade(4)]).unwrap().pop().unwrap();
+        let told: FeedInterrupted = data(&declared(&event, "too large").unwrap()).unwrap();
+        assert_eq!((told.stream.as_str(), told.from, told.to, told.state), ("trades", 3, 4, GapState::Left));
+        assert_eq!((told.why.as_str(), told.since), ("too large", 7));
+        assert!(declared(&declared(&event, "once").unwrap(), "twice").is_none());
+    }
 }
