@@ -126,7 +126,7 @@ async fn run(config: Config) -> Result<(), JobError> {
         tracing::info!("there is no training to take");
         return Ok(());
     };
-    announcer.claimed(claim.command.task.as_deref().unwrap_or_default())?;
+    announcer.claimed(&claim.command)?;
     let trainer = Trainer { bus, store, objects, context, claim };
     trainer.work(stops, stop).await
 }

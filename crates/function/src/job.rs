@@ -8,6 +8,7 @@ use std::{
     net::SocketAddr,
 };
 
+use streamforge_events::ControlCommand;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -88,17 +89,17 @@ impl Announcer {
     }
 
     /// Tells that the job has taken a task and committed it: to the readiness probe, and on standard output to a parent
-    /// process that listens.
+    /// process that listens, which speaks for the job if it dies.
     ///
     /// # Errors
     /// Where standard output cannot be written.
-    pub fn claimed(&self, task: &str) -> io::Result<()> {
+    pub fn claimed(&self, command: &ControlCommand) -> io::Result<()> {
         self.lifecycle.enter(Phase::Ready);
         if !self.parent_is_stdin {
             return Ok(());
         }
         let mut stdout = io::stdout();
-        writeln!(stdout, "{}", serde_json::json!({ "claimed": task }))?;
+        writeln!(stdout, "{}", serde_json::json!({ "claimed": command }))?;
         stdout.flush()
     }
 }
@@ -135,7 +136,11 @@ mod tests {
         let announcer = Announcer::start(&config(&port.to_string())).await.unwrap();
         assert_eq!(status(port, "/health/live").await, "200");
         assert_eq!(status(port, "/health/ready").await, "503");
-        announcer.claimed("task-1").unwrap();
+        let command = serde_json::json!({
+            "command": "start", "queue_id": "wf-btcusdt-x-20240801-a1b2c3", "target": "job", "type": "live",
+            "telemetry_id": "job__a1b2c3", "timestamp": 0.0,
+        });
+        announcer.claimed(&serde_json::from_value(command).unwrap()).unwrap();
         assert_eq!(status(port, "/health/ready").await, "200");
     }
 

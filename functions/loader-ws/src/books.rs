@@ -9,8 +9,10 @@ use streamforge_exchange::book::{Book, Broken, Difference, Follower, Level, Prog
 
 use crate::output::{Output, Question};
 
-/// Differences that are remembered: a snapshot that comes within so many can be compared.
+/// Differences that are remembered: a snapshot may be older than the book by so many and can be compared.
 const REMEMBERED: usize = 600;
+/// The same while a snapshot is on its way.
+const MOST_REMEMBERED: usize = 1_800;
 /// Levels of each side that are compared.
 const COMPARED: usize = 20;
 /// Levels that go into one batch: some 300 kB on the wire.
@@ -34,6 +36,8 @@ pub(crate) struct BookDesk {
     is_asked: bool,
     /// Goes with the next batch.
     snapshot: Option<DepthSnapshot>,
+    /// Whether a snapshot to compare with was asked for.
+    is_audited: bool,
     /// Waits until the book has come as far, to be compared with it.
     audit: Option<Snapshot>,
     /// The last update that was published.
@@ -52,6 +56,7 @@ impl BookDesk {
             open: None,
             is_asked: false,
             snapshot: None,
+            is_audited: false,
             audit: None,
             published,
         }
@@ -83,7 +88,8 @@ impl BookDesk {
             self.lose(published + 1, why, clocks.event_time, outputs);
         }
         self.recent.push_back(difference.clone());
-        if self.recent.len() > REMEMBERED {
+        let most = if self.is_audited { MOST_REMEMBERED } else { REMEMBERED };
+        while self.recent.len() > most {
             self.recent.pop_front();
         }
         match self.follower.difference(difference) {
@@ -133,6 +139,7 @@ impl BookDesk {
         questions: &mut Vec<Question>,
     ) {
         self.is_asked = false;
+        self.is_audited = false;
         if let Some(book) = self.follower.book() {
             if book.last_update_id() < snapshot.last_update_id {
                 self.audit = Some(snapshot.clone());
@@ -153,6 +160,14 @@ impl BookDesk {
     /// A snapshot that was asked for cannot be had now.
     pub(crate) fn no_snapshot(&mut self) {
         self.is_asked = false;
+        self.is_audited = false;
+    }
+
+    /// What has to be asked so that the book can be compared with the exchange's.
+    pub(crate) fn unproven(&mut self) -> Option<Question> {
+        self.follower.book()?;
+        self.is_audited = true;
+        Some(Question::Snapshot { symbol: self.symbol.clone() })
     }
 
     /// The differences since the last batch.

@@ -165,11 +165,10 @@ impl Desk {
 
     /// What has to be asked of a symbol so that silent losses are found.
     #[must_use]
-    pub fn audit(&self, symbol: &Symbol) -> Vec<Question> {
-        let Some(desk) = self.symbols.get(symbol.as_str()) else { return Vec::new() };
-        let proof = desk.trades.as_ref().and_then(Trades::unproven);
-        let book = desk.book.as_ref().and_then(BookDesk::book);
-        let snapshot = book.map(|_| Question::Snapshot { symbol: symbol.clone() });
+    pub fn audit(&mut self, symbol: &Symbol) -> Vec<Question> {
+        let Some(desk) = self.symbols.get_mut(symbol.as_str()) else { return Vec::new() };
+        let proof = desk.trades.as_mut().and_then(Trades::unproven);
+        let snapshot = desk.book.as_mut().and_then(BookDesk::unproven);
         proof.into_iter().chain(snapshot).collect()
     }
 

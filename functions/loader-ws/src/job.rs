@@ -108,7 +108,7 @@ async fn run(config: Config) -> Result<(), JobError> {
         tracing::info!("there is no task to take");
         return Ok(());
     };
-    announcer.claimed(claim.command.task.as_deref().unwrap_or_default())?;
+    announcer.claimed(&claim.command)?;
     let loader = Loader { store, objects, client, stream_url: stream_url(&url), context, claim };
     loader.report(ReportStatus::Started, |_| {}).await?;
     let clock = || loader.context.now();

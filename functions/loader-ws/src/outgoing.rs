@@ -89,20 +89,20 @@ pub(crate) fn events(outputs: Vec<Output>) -> Result<Vec<Event>, Error> {
 }
 
 /// The word that stands for an event which cannot be published: what is missing on the topic for want of it.
-pub(crate) fn declared(lost: &Event, why: &str) -> Option<Event> {
-    let (symbol, stream, numbers, since) = match event_type(lost).ok()? {
+pub(crate) fn declared(event: &Event, why: &str) -> Option<Event> {
+    let (symbol, stream, numbers, since) = match event_type(event).ok()? {
         EventType::TradesLoaded => {
-            let batch: TradeBatch = data(lost).ok()?;
+            let batch: TradeBatch = data(event).ok()?;
             let numbers = (batch.rows.first()?.trade_id, batch.rows.last()?.trade_id);
             (batch.symbol, "trades".to_owned(), numbers, batch.read_at)
         }
         EventType::KlinesLoaded => {
-            let batch: KlineBatch = data(lost).ok()?;
+            let batch: KlineBatch = data(event).ok()?;
             let numbers = (batch.rows.first()?.open_time, batch.rows.last()?.open_time);
             (batch.symbol, format!("klines_{}", batch.interval), numbers, batch.read_at)
         }
         EventType::DepthUpdated => {
-            let batch: DepthBatch = data(lost).ok()?;
+            let batch: DepthBatch = data(event).ok()?;
             let (first, last) = (batch.updates.first(), batch.updates.last());
             let end = batch.snapshot.map_or(0, |snapshot| snapshot.last_update_id);
             let numbers = (first.map_or(end, |update| update.first), last.map_or(end, |update| update.last));

@@ -21,6 +21,8 @@ pub(crate) struct Trades {
     /// When each open gap was found.
     gaps: BTreeMap<Gap, Millis>,
     latest: VecDeque<Trade>,
+    /// The one that the exchange was asked for, to be compared.
+    asked: Option<Trade>,
     /// Up to this id what came was found to be what the exchange has.
     proven: Option<u64>,
 }
@@ -29,7 +31,7 @@ impl Trades {
     /// Goes on after the last trade that was published, if there is one.
     pub(crate) fn new(symbol: Symbol, last: Option<u64>) -> Self {
         let ids = last.map_or_else(Continuity::default, Continuity::after);
-        Self { symbol, ids, gaps: BTreeMap::new(), latest: VecDeque::new(), proven: last }
+        Self { symbol, ids, gaps: BTreeMap::new(), latest: VecDeque::new(), asked: None, proven: last }
     }
 
     /// The trade up to which all are published: before the first gap.
@@ -103,14 +105,21 @@ impl Trades {
     }
 
     /// A trade that came and was not compared yet, if there is one.
-    pub(crate) fn unproven(&self) -> Option<Question> {
-        let id = u64::try_from(self.latest.back()?.trade_id).ok()?;
-        (self.proven != Some(id)).then(|| Question::Proof { symbol: self.symbol.clone(), id })
+    pub(crate) fn unproven(&mut self) -> Option<Question> {
+        let latest = self.latest.back()?;
+        let id = u64::try_from(latest.trade_id).ok()?;
+        if self.proven == Some(id) {
+            return None;
+        }
+        // In a burst many more come until the exchange has answered.
+        self.asked = Some(latest.clone());
+        Some(Question::Proof { symbol: self.symbol.clone(), id })
     }
 
     /// Compares a trade with what came under its id; answers the first id that cannot be trusted if they differ.
     pub(crate) fn prove(&mut self, theirs: &Trade) -> Option<u64> {
-        let ours = self.latest.iter().find(|ours| ours.trade_id == theirs.trade_id)?;
+        let asked = self.asked.take();
+        let ours = self.latest.iter().chain(&asked).find(|ours| ours.trade_id == theirs.trade_id)?;
         let id = u64::try_from(theirs.trade_id).ok()?;
         if ours == theirs {
             self.proven = Some(id);
@@ -130,6 +139,7 @@ impl Trades {
         self.ids = Continuity::after(from.saturating_sub(1));
         self.gaps.clear();
         self.latest.clear();
+        self.asked = None;
     }
 
     fn close(&mut self, gap: Gap, state: GapState, why: &str, outputs: &mut Vec<Output>) {
@@ -219,6 +229,17 @@ mod tests {
         let (mut outputs, mut questions) = (Vec::new(), Vec::new());
         trades.take(&trade(10, "0"), CLOCKS, "", &mut outputs, &mut questions);
         assert_eq!((outputs, questions, trades.complete()), (Vec::new(), Vec::new(), Some(10)));
+    }
+
+    #[test]
+    fn the_exchange_may_answer_after_a_burst() {
+        let mut trades = Trades::new("BTCUSDT".parse().unwrap(), Some(9));
+        take(&mut trades, 10);
+        assert!(trades.unproven().is_some());
+        for id in 0..10 * REMEMBERED as u64 {
+            take(&mut trades, id + 11);
+        }
+        assert_eq!(trades.prove(&row(&trade(10, "2"))), Some(10));
     }
 
     #[test]

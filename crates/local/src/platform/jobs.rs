@@ -2,7 +2,7 @@
 //!
 //! A run counts as pending until it says that it has taken its task. One that cannot even begin would leave the task in
 //! the log and its workflow waiting, so after a few failures in a row, or without the program, the platform itself
-//! answers for the job.
+//! answers for the job. It also tells of a run that died with its task, which would be missed only after a while.
 
 mod answer;
 
@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use streamforge_bus::Bus;
+use streamforge_events::ControlCommand;
 use streamforge_function::Publisher;
 use tokio::{
     sync::{mpsc, watch},
@@ -54,8 +55,8 @@ pub(super) struct Jobs {
 /// A job at work.
 struct Running {
     job: Jobs,
-    /// Whether a run has taken its task.
-    runs: BTreeMap<u64, bool>,
+    /// The task that each run has taken.
+    runs: BTreeMap<u64, Option<ControlCommand>>,
     tasks: JoinSet<RunExit>,
     claims: (mpsc::UnboundedSender<Claimed>, mpsc::UnboundedReceiver<Claimed>),
     stop: CancellationToken,
@@ -98,9 +99,9 @@ impl Jobs {
             let next = running.rest_until.filter(|until| *until > now).unwrap_or(now + running.job.polling_interval);
             tokio::select! {
                 () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
-                Some(claimed) = running.claims.1.recv() => running.note_claim(&claimed),
+                Some(claimed) = running.claims.1.recv() => running.note_claim(claimed),
                 Some(ended) = running.tasks.join_next(), if !running.tasks.is_empty() => match ended {
-                    Ok(exit) => running.note_exit(exit),
+                    Ok(exit) => running.note_exit(exit).await,
                     // The task of a run holds nothing that can panic; its process dies with the task if it does.
                     Err(error) => warn!(job = %running.job.command.name, %error, "run ended abnormally"),
                 },
@@ -125,7 +126,7 @@ impl Running {
             Ok(lags) => lags,
             Err(error) => return warn!(job = %name, %error, "lag is not known"),
         };
-        let count = |has_claimed: bool| self.runs.values().filter(|claimed| **claimed == has_claimed).count();
+        let count = |has_claimed: bool| self.runs.values().filter(|task| task.is_some() == has_claimed).count();
         let pending = u32::try_from(count(false)).unwrap_or(u32::MAX);
         let running = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
         let missing = runs_to_start(&self.job.rules, &lags, running, pending);
@@ -167,24 +168,25 @@ impl Running {
     fn start_one(&mut self) {
         let id = self.next_id;
         self.next_id += 1;
-        self.runs.insert(id, false);
+        self.runs.insert(id, None);
         let (command, claimed, stop) = (self.job.command.clone(), self.claims.0.clone(), self.stop.child_token());
         self.tasks.spawn(Run { id, command, claimed, stop }.run());
     }
 
-    fn note_claim(&mut self, claimed: &Claimed) {
-        if let Some(has_claimed) = self.runs.get_mut(&claimed.id) {
-            *has_claimed = true;
+    fn note_claim(&mut self, claimed: Claimed) {
+        if let Some(task) = self.runs.get_mut(&claimed.id) {
+            *task = Some(claimed.command);
             self.failures.clear();
         }
     }
 
-    fn note_exit(&mut self, exit: RunExit) {
+    async fn note_exit(&mut self, exit: RunExit) {
         // Its last word may still be on its way here.
         while let Ok(claimed) = self.claims.1.try_recv() {
-            self.note_claim(&claimed);
+            self.note_claim(claimed);
         }
-        let has_claimed = self.runs.remove(&exit.id).unwrap_or_default();
+        let task = self.runs.remove(&exit.id).flatten();
+        let has_claimed = task.is_some();
         let (job, run, log) = (&self.job.command.name, exit.id, self.job.command.log.display());
         match exit.ending {
             RunEnding::Done => {
@@ -200,7 +202,11 @@ impl Running {
             RunEnding::Failed(reason) => {
                 warn!(%job, run, %reason, took_its_task = has_claimed, %log, "job failed");
                 self.counts.failed += 1;
-                if !has_claimed {
+                if let Some(task) = task {
+                    if let Err(error) = self.job.tell_of_death(task, &reason).await {
+                        warn!(%job, run, %error, "the end of a run is not told; its task is missed after a while");
+                    }
+                } else {
                     let now = Instant::now();
                     self.rest_until = Some(now + self.crash_loop.note(Duration::ZERO, now));
                     self.failures.push(reason);
@@ -210,7 +216,7 @@ impl Running {
     }
 
     fn publish(&mut self) {
-        let claimed = u32::try_from(self.runs.values().filter(|claimed| **claimed).count()).unwrap_or(u32::MAX);
+        let claimed = u32::try_from(self.runs.values().flatten().count()).unwrap_or(u32::MAX);
         self.counts.running = claimed;
         self.counts.pending = u32::try_from(self.runs.len()).unwrap_or(u32::MAX).saturating_sub(claimed);
         let counts = self.counts;

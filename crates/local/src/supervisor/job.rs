@@ -1,6 +1,7 @@
 //! One run of a job: a process that takes a task, says so, works on it and ends by itself.
 
 use serde::Deserialize;
+use streamforge_events::ControlCommand;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     sync::mpsc,
@@ -35,6 +36,8 @@ pub struct RunExit {
 pub struct Claimed {
     /// Number of the run.
     pub id: u64,
+    /// What gave the task out.
+    pub command: ControlCommand,
 }
 
 /// One run of a job.
@@ -52,7 +55,7 @@ pub struct Run {
 /// The line of JSON that a job prints once it has taken a task.
 #[derive(Debug, Deserialize)]
 struct Announcement {
-    claimed: String,
+    claimed: ControlCommand,
 }
 
 impl Run {
@@ -93,10 +96,10 @@ impl Run {
     }
 
     fn note(&self, line: &str) {
-        if let Ok(Announcement { claimed: task }) = serde_json::from_str(line) {
-            info!(job = %self.command.name, run = self.id, %task, "job took its task");
+        if let Ok(Announcement { claimed: command }) = serde_json::from_str(line) {
+            info!(job = %self.command.name, run = self.id, task = command.task, "job took its task");
             // Nobody listens only during a shutdown.
-            self.claimed.send(Claimed { id: self.id }).ok();
+            self.claimed.send(Claimed { id: self.id, command }).ok();
         }
     }
 }

@@ -223,13 +223,13 @@ async fn no_more_runs_than_are_allowed_and_a_shutdown_tells_them_to_leave_off() 
 }
 
 #[tokio::test]
-async fn a_run_that_fails_after_its_claim_is_counted_and_left_to_the_engine() {
+async fn a_run_that_fails_after_its_claim_is_counted_and_told_of() {
     let programs = built();
     let stage = Stage::new(programs.path(), 1).await;
     stage.give("bad", json!({"exit_code": 3})).await;
     stage.give("good", json!({})).await;
     stage.until("both ended", async |stage| stage.counts().failed == 1 && stage.counts().done == 1).await;
-    assert_eq!(stage.statuses().await["bad"], ["started"]);
+    assert_eq!(stage.statuses().await["bad"], ["started", "interrupted"]);
     assert_eq!(stage.statuses().await["good"], ["started", "finished"]);
     stage.platform.shutdown().await;
 }

@@ -46,7 +46,7 @@ async fn run() -> Result<i32, Box<dyn Error>> {
     };
     let command: ControlCommand = data(&event)?;
     report(&context, &event, &command, ReportStatus::Started).await?;
-    announcer.claimed(command.task.as_deref().unwrap_or_default())?;
+    announcer.claimed(&command)?;
     if let Some(code) = command.parameters.get("exit_code").and_then(Value::as_u64) {
         return Ok(i32::try_from(code)?);
     }

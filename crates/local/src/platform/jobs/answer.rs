@@ -1,4 +1,5 @@
-//! What the platform says in the place of a job that cannot run: the end of every task that waits for it.
+//! What the platform says in the place of a job: the end of every task that waits for one that cannot run, and that a
+//! run died with its task.
 
 use streamforge_bus::StoredRecord;
 use streamforge_events::{
@@ -40,6 +41,16 @@ impl Jobs {
         Ok(())
     }
 
+    /// Tells that a run ended before its task did, so that the task is given out again soon.
+    pub(super) async fn tell_of_death(&self, task: ControlCommand, reason: &str) -> Result<(), Error> {
+        let words = format!("its process ended: {reason}");
+        let attempt = task.attempt.unwrap_or_default().to_string();
+        let name = task.task.clone().unwrap_or_default();
+        let id = hex(&digest(&[task.queue_id.as_str(), &name, &attempt, &self.command.name, "died"]));
+        let event = report_event(&self.command.name, id, task, ReportStatus::Interrupted, &words)?;
+        Ok(self.publisher.publish(&event).await?)
+    }
+
     async fn refuse_partition(
         &self,
         trigger: &KafkaTrigger,
@@ -69,7 +80,9 @@ impl Jobs {
         });
         match read {
             Ok((event, command)) if command.command == Command::Start => {
-                self.publisher.publish(&error_event(&self.command.name, &event, command, words)?).await?;
+                let job = &self.command.name;
+                let id = hex(&digest(&[event.source(), event.id(), job, "cannot run"]));
+                self.publisher.publish(&report_event(job, id, command, ReportStatus::Error, words)?).await?;
             }
             Ok(_) => {}
             Err(reason) => warn!(%topic, partition, offset, %reason, "record is no command for a job"),
@@ -78,11 +91,12 @@ impl Jobs {
     }
 }
 
-/// The last report about the task of a command.
-fn error_event(
+/// The last report of an attempt at the task of a command.
+fn report_event(
     job: &str,
-    cause: &Event,
+    id: String,
     command: ControlCommand,
+    status: ReportStatus,
     words: &str,
 ) -> Result<Event, streamforge_events::Error> {
     let now = now();
@@ -96,7 +110,7 @@ fn error_event(
         queue_id: command.queue_id,
         symbol: command.symbol,
         kind: command.kind,
-        status: ReportStatus::Error,
+        status,
         message: words.to_owned(),
         records_written: 0,
         finished: true,
@@ -105,11 +119,11 @@ fn error_event(
         attempt: command.attempt,
         batch: None,
         records_total: None,
-        error_message: Some(words.to_owned()),
+        error_message: (status == ReportStatus::Error).then(|| words.to_owned()),
         extra: None,
     };
     let envelope = Envelope {
-        id: hex(&digest(&[cause.source(), cause.id(), job, "cannot run"])),
+        id,
         source: format!("/streamforge/{job}"),
         kind: EventType::QueueReported,
         subject: queue_id,
