@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use streamforge_bus::Bus;
+use streamforge_events::FeedInterrupted;
 use streamforge_exchange::simulator::Clock;
 use streamforge_function::wire::decode_record;
 use tokio::runtime::Runtime;
@@ -14,68 +15,109 @@ use crate::{
     support::{Answer, Folder, Running, process::Worker, until_within},
 };
 
-const SYMBOLS: [&str; 3] = ["BTCUSDT", "ETHUSDT", "X35USDT"];
-const SPEED: f64 = 10.0;
 const PATIENCE: Duration = Duration::from_mins(4);
-/// Trades that have to come before the next one goes.
-const TRADES: usize = 150;
+const MINUTE: i64 = 60_000;
+
 /// What happens to the loaders, one after the other.
-const SIGNALS: [&str; 5] = ["-9", "-TERM", "-9", "-TERM", "-9"];
+const KILLED_AND_HANDED_OVER: [&str; 7] = ["-9", "-TERM", "-9", "-9", "-TERM", "-9", "-9"];
+
+/// A market and what it has to live through.
+struct Run<'a> {
+    symbols: usize,
+    speed: f64,
+    faults: &'a str,
+    /// Faults that have to have struck.
+    least_faults: u64,
+    /// How long the market is watched, by its own clock.
+    minutes: i64,
+    signals: &'a [&'a str],
+}
 
 #[test]
 fn a_market_stays_whole_whoever_loads_it() {
-    let runtime = Runtime::new().unwrap();
-    let exchange = runtime.block_on(start(Clock::StartingAt(NOW, SPEED), "ws-drop:0.002,ws-cut:0.0005,ws-most:30"));
-    let folder = Folder::new();
-    let mut platform = platform(&folder, &exchange.url);
-    let queue_id = ask(&folder, &mut platform);
-    let bus = streamforge_bus::open(&folder.log()).unwrap();
-    let mut topic = Topic { bus, next: Vec::new(), published: Published::default() };
+    Run {
+        symbols: 3,
+        speed: 10.0,
+        faults: "ws-drop:0.002,ws-cut:0.0005,ws-most:30",
+        least_faults: 10,
+        minutes: 7,
+        signals: &["-9", "-TERM", "-9"],
+    }
+    .hold();
+}
 
-    let mut before = None;
-    for signal in SIGNALS {
-        let loader =
-            until_within("the next loader", PATIENCE, || loader(&platform).filter(|loader| Some(loader.pid) != before));
-        let count = topic.published.trades.len();
-        until_within("more trades", PATIENCE, || {
+#[test]
+#[ignore = "takes minutes and optimised binaries: cargo test --release --workspace --all-features --test live -- --ignored"]
+fn two_hundred_symbols_stay_whole_for_thirty_minutes() {
+    Run::large(&[]).hold();
+}
+
+#[test]
+#[ignore = "takes minutes and optimised binaries, as the one above"]
+fn two_hundred_symbols_stay_whole_while_loaders_come_and_go() {
+    Run::large(&KILLED_AND_HANDED_OVER).hold();
+}
+
+impl<'a> Run<'a> {
+    fn large(signals: &'a [&'a str]) -> Self {
+        Self {
+            symbols: 200,
+            speed: 5.0,
+            faults: "ws-drop:0.00002,ws-repeat:0.00002,ws-swap:0.00002,ws-cut:0.000002,ws-half:0.000002,\
+                     ws-close:0.000002,ws-garbage:0.00001,ws-burst:0.000002,ws-mute:0.000002,short:0.02,error:0.02,\
+                     ws-most:200",
+            least_faults: 40,
+            minutes: 30,
+            signals,
+        }
+    }
+
+    fn hold(&self) {
+        let runtime = Runtime::new().unwrap();
+        let exchange = runtime.block_on(start(Clock::StartingAt(NOW, self.speed), self.faults));
+        let symbols = symbols(&exchange.url, self.symbols);
+        let folder = Folder::new();
+        let mut platform = platform(&folder, &exchange.url);
+        let queue_id = ask(&folder, &mut platform, &symbols);
+        let bus = streamforge_bus::open(&folder.log()).unwrap();
+        let mut topic = Topic { bus, next: Vec::new(), published: Published::default() };
+
+        let mut before = None;
+        for (number, signal) in (1..).zip(self.signals) {
+            let loader = until_within("the next loader", PATIENCE, || {
+                loader(&platform).filter(|loader| Some(loader.pid) != before)
+            });
+            let share = self.minutes * number / (i64::try_from(self.signals.len()).unwrap() + 1);
+            topic.watch(&runtime, &symbols, NOW + share * MINUTE, &platform);
+            loader.signal(signal);
+            before = Some(loader.pid);
+        }
+        topic.watch(&runtime, &symbols, NOW + self.minutes * MINUTE, &platform);
+        until_within("an end of all gaps", PATIENCE, || {
             runtime.block_on(topic.read());
-            (topic.published.trades.len() > count + TRADES).then_some(())
+            let is_whole = topic.published.open().is_empty() && topic.published.books.len() == symbols.len();
+            is_whole.then_some(())
         });
-        loader.signal(signal);
-        before = Some(loader.pid);
-    }
-    let bars = topic.published.bars.len();
-    until_within("an end of all gaps", PATIENCE, || {
+        assert!(exchange.counters.faults() >= self.least_faults, "{} faults", exchange.counters.faults());
+        folder.command(&["queues", "stop", &queue_id]).succeeded();
+        until_within("the end of the loader", PATIENCE, || loader(&platform).is_none().then_some(()));
         runtime.block_on(topic.read());
-        let is_whole = topic.published.open().is_empty() && topic.published.books.len() == SYMBOLS.len();
-        (is_whole && topic.published.bars.len() > bars + SYMBOLS.len()).then_some(())
-    });
-    folder.command(&["queues", "stop", &queue_id]).succeeded();
-    until_within("the end of the loader", PATIENCE, || loader(&platform).is_none().then_some(()));
-    runtime.block_on(topic.read());
-    // What a stopped loader had asked for stays open; what came is right nevertheless.
-    let published = topic.published;
-    assert!(published.gaps.iter().any(|gap| gap.why.contains("was not there")), "{:?}", published.gaps);
-    runtime.block_on(async {
-        published.are_trades_complete(&SYMBOLS).await;
-        published.are_bars_complete(&SYMBOLS).await;
-        published.are_books_right(&SYMBOLS).await;
-    });
-    for symbol in SYMBOLS {
-        let own = published.trades.keys().filter(|(of, _)| of.as_str() == symbol).count();
-        until_within("all trades in the store", PATIENCE, || {
-            let arguments = ["export", "trades", "--symbol", symbol, "--format", "ndjson"];
-            (folder.command(&arguments).succeeded().lines().count() == own).then_some(())
-        });
-        let own = published.bars.keys().filter(|(of, _)| of.as_str() == symbol).count();
-        until_within("all bars in the store", PATIENCE, || {
-            (folder.candles(symbol, "1m").lines().count() == own).then_some(())
-        });
+        let is_told = |gap: &FeedInterrupted| gap.why.contains("was not there");
+        assert!(self.signals.is_empty() || topic.published.gaps.iter().any(is_told), "{:?}", topic.published.gaps);
+        compare(&runtime, &folder, &symbols, &topic.published);
+        assert_eq!(folder.dead_letters(), Vec::<Value>::new());
+        assert_eq!(platform.stop().code, Some(0));
     }
-    let graph = folder.json(&["export", "graph", "--id", "live"]);
-    assert_eq!(graph["nodes"].as_array().map(Vec::len), Some(SYMBOLS.len()), "{graph}");
-    assert_eq!(folder.dead_letters(), Vec::<Value>::new());
-    assert_eq!(platform.stop().code, Some(0));
+}
+
+/// The first symbols of the exchange's list.
+fn symbols(exchange: &str, count: usize) -> Vec<String> {
+    let answer = Answer::get(&format!("{exchange}/api/v3/exchangeInfo"));
+    let symbols = answer.body["symbols"].as_array().unwrap().iter();
+    let symbols: Vec<String> =
+        symbols.take(count).map(|symbol| symbol["symbol"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(symbols.len(), count);
+    symbols
 }
 
 fn platform(folder: &Folder, exchange: &str) -> Running {
@@ -85,7 +127,7 @@ fn platform(folder: &Folder, exchange: &str) -> Running {
 }
 
 /// Publishes the one event, and returns its workflow.
-fn ask(folder: &Folder, platform: &mut Running) -> String {
+fn ask(folder: &Folder, platform: &mut Running, symbols: &[String]) -> String {
     let state = platform.first_json();
     let ingress = state["ingress"].as_str().unwrap();
     let requests = json!([
@@ -94,7 +136,7 @@ fn ask(folder: &Folder, platform: &mut Running) -> String {
         {"target": "loader-ws", "type": "ws_orderbook"},
         {"target": "graph-builder", "type": "realtime_graph", "window": 20, "collection_output": "live"},
     ]);
-    let request = json!({"symbols": SYMBOLS, "time_range": "2024-06-01:2024-06-01", "requests": requests});
+    let request = json!({"symbols": symbols, "time_range": "2024-06-01:2024-06-01", "requests": requests});
     let headers = [
         ("ce-specversion", "1.0"),
         ("ce-id", "live"),
@@ -106,6 +148,28 @@ fn ask(folder: &Folder, platform: &mut Running) -> String {
     until_within("the workflow", PATIENCE, || Some(folder.workflows().first()?["id"].as_str()?.to_owned()))
 }
 
+fn compare(runtime: &Runtime, folder: &Folder, symbols: &[String], published: &Published) {
+    let names: Vec<&str> = symbols.iter().map(String::as_str).collect();
+    runtime.block_on(async {
+        published.are_trades_complete(&names).await;
+        published.are_bars_complete(&names).await;
+        published.are_books_right(&names).await;
+    });
+    for symbol in names {
+        let own = published.trades.keys().filter(|(of, _)| of.as_str() == symbol).count();
+        until_within("all trades in the store", PATIENCE, || {
+            let arguments = ["export", "trades", "--symbol", symbol, "--format", "ndjson"];
+            (folder.command(&arguments).succeeded().lines().count() == own).then_some(())
+        });
+        let own = published.bars.keys().filter(|(of, _)| of.as_str() == symbol).count();
+        until_within("all bars in the store", PATIENCE, || {
+            (folder.candles(symbol, "1m").lines().count() == own).then_some(())
+        });
+    }
+    let graph = folder.json(&["export", "graph", "--id", "live"]);
+    assert_eq!(graph["nodes"].as_array().map(Vec::len), Some(symbols.len()), "{graph}");
+}
+
 /// The process that loads now.
 fn loader(platform: &Running) -> Option<Worker> {
     let is_loader = |worker: &Worker| {
@@ -113,6 +177,13 @@ fn loader(platform: &Running) -> Option<Worker> {
         line.split('\0').next().is_some_and(|program| program.ends_with("/loader-ws"))
     };
     platform.workers().into_iter().find(is_loader)
+}
+
+/// Memory that a process has now.
+fn resident(pid: u32) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.map_or_else(String::new, |line| line.trim().to_owned())
 }
 
 /// The topic with market data, as far as it was read.
@@ -123,6 +194,30 @@ struct Topic {
 }
 
 impl Topic {
+    /// Reads until the bars of all symbols have come to this time.
+    fn watch(&mut self, runtime: &Runtime, symbols: &[String], time: i64, platform: &Running) {
+        let last = |published: &Published, symbol: &str| {
+            published.bars.keys().filter(|(of, _)| of.as_str() == symbol).map(|(_, open)| *open).max()
+        };
+        until_within("bars", PATIENCE * 3, || {
+            runtime.block_on(self.read());
+            let published = &self.published;
+            let has_come = |symbol: &String| last(published, symbol).is_some_and(|open| open + MINUTE >= time);
+            symbols.iter().all(has_come).then_some(())
+        });
+        let published = &self.published;
+        let loader = loader(platform).map_or_else(String::new, |loader| resident(loader.pid));
+        eprintln!(
+            "{} min: {} trades, {} bars, {} gaps, {} events filled; loader {loader}, platform {}",
+            (time - NOW) / MINUTE,
+            published.trades.len(),
+            published.bars.len(),
+            published.gaps.len(),
+            published.filled,
+            resident(platform.pid()),
+        );
+    }
+
     async fn read(&mut self) {
         let ends = self.bus.end_offsets("market-data").await.unwrap();
         self.next.resize(ends.len(), 0);
