@@ -9,9 +9,11 @@ mod frames;
 mod function;
 mod growth;
 mod kafka;
+mod live;
 mod load;
 mod log;
 mod market;
+mod model;
 mod path;
 mod peers;
 mod platform;
@@ -54,6 +56,7 @@ const BENCHES: &[Bench] = &[
     ("connector", connector::run),
     ("book", book::run),
     ("frames", frames::run),
+    ("live", live::run),
 ];
 
 /// The benchmarks that can be named.

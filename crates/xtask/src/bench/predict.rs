@@ -11,24 +11,22 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use predictor::test_util::{Size, deep_network};
 use serde_json::{Value, json};
-use streamforge_dataset::{Card, Definition, Normalisation, Scale, Scores, TrainingSettings};
 use streamforge_events::{Decimal, Interval, Kline, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
-use streamforge_store::{ModelFiles, ModelRegistry, Store, Versioned};
+use streamforge_store::{Store, Versioned};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::{
     Unit, binary, figure,
     load::quantile,
+    model,
     process::{Process, free_port, resident},
     scrape::Scrape,
 };
 
 const STARTS: usize = 11;
 const SYMBOLS: usize = 10;
-const HIDDEN: usize = 32;
 const INTERVAL: Interval = Interval::M15;
 /// A Monday.
 const START: Millis = 1_704_067_200_000;
@@ -70,11 +68,9 @@ impl Market {
         let folder = tempfile::tempdir()?;
         let store = runtime.block_on(streamforge_store::open(&url(&folder, "sqlite", "store.db")))?;
         let objects = runtime.block_on(streamforge_store::open_objects(&url(&folder, "file", "objects")))?;
-        let card = card()?;
-        let size = Size { lags: card.lags.len(), symbols: SYMBOLS, features: card.definition.features.len() };
-        let onnx = deep_network(size, HIDDEN);
-        let files = ModelFiles { onnx, weights: Vec::new(), card: serde_json::to_vec(&card)? };
-        runtime.block_on(ModelRegistry::new(objects).publish(&files))?;
+        let symbols = (0..SYMBOLS).map(symbol).collect::<Result<_>>()?;
+        let range = TimeRange::new(START, open_time(HISTORY))?;
+        runtime.block_on(model::publish(objects, INTERVAL, symbols, range))?;
         Ok(Self { runtime, store, folder, ingress: accept_all()? })
     }
 
@@ -186,39 +182,6 @@ fn accept_all() -> Result<SocketAddr> {
         })
     });
     Ok(address)
-}
-
-fn card() -> Result<Card> {
-    let definition = Definition::standard(INTERVAL, 16)?;
-    let scale = Scale { mean: 0.0, deviation: 1.0 };
-    Ok(Card {
-        name: "gnn".parse()?,
-        version: "1".parse()?,
-        created: START,
-        code_version: String::new(),
-        graph: None,
-        interval: INTERVAL,
-        range: TimeRange::new(START, open_time(HISTORY))?,
-        symbols: (0..SYMBOLS).map(symbol).collect::<Result<_>>()?,
-        normalisation: Normalisation { columns: vec![scale; definition.features.len()] },
-        definition,
-        lags: vec![0, 8, 24],
-        target_normalisation: scale,
-        folds: Vec::new(),
-        training: TrainingSettings {
-            seed: 0,
-            epochs: 0,
-            batch: 0,
-            learning_rate: 0.0,
-            hidden: HIDDEN,
-            sequence: 3,
-            others: std::collections::BTreeMap::new(),
-        },
-        scores: Scores::default(),
-        verdicts: Vec::new(),
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-    })
 }
 
 fn symbol(number: usize) -> Result<Symbol> {
