@@ -24,6 +24,10 @@ pub const PROGRESS_MILLIS: Millis = 120_000;
 /// before it, and its record is not lost as long as nobody claimed it.
 const JOB_PATIENCE: Millis = 30;
 
+/// The same for what listens: enough for a node and an image, and no hour without the market where the process that took
+/// the record died before it said so.
+const STREAM_PATIENCE: Millis = 5;
+
 /// How often a task is sent before the workflow fails.
 pub const MAX_ATTEMPTS: u32 = 5;
 
@@ -284,6 +288,7 @@ fn deadline(stage: &Stage, task: &Task) -> Option<Millis> {
         // It is quiet for as long as it lives.
         (Work::Live, TaskState::Started) => return task.retry_at,
         (Work::Job, TaskState::Sent) => patience.saturating_mul(JOB_PATIENCE),
+        (Work::Stream, TaskState::Sent) => patience.saturating_mul(STREAM_PATIENCE),
         _ => patience,
     };
     Some(task.retry_at.unwrap_or_else(|| heard_at.saturating_add(patience)))

@@ -80,7 +80,8 @@ fn superseded(seen: &Seen, memory: &Memory) -> Vec<Finding> {
         let job = job_of(seen, pod.job.as_ref()?).filter(|job| job.state == JobState::Active)?;
         let earlier = |task: &Task| memory.claim(&pod.host, task).filter(|attempt| *attempt < task.attempt);
         let (task, attempt) = seen.tasks.iter().find_map(|task| Some((task, earlier(task)?)))?;
-        if matches!(pod.state, PodState::Failed { .. } | PodState::Succeeded) {
+        // One that is leaving may have handed its task on, and its Job may have another pod at it already.
+        if matches!(pod.state, PodState::Failed { .. } | PodState::Succeeded | PodState::Leaving) {
             return None;
         }
         let words = format!(

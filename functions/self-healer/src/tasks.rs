@@ -17,6 +17,9 @@ const PAGE: usize = 100;
 /// A workflow that goes on.
 const LIVE: &str = "loading";
 
+/// Work that a process holds by a lease: a training, and what listens until it is stopped.
+const HELD: [&str; 2] = ["job", "stream"];
+
 /// As much of a workflow's document as matters here.
 #[derive(Deserialize)]
 struct Document {
@@ -77,8 +80,8 @@ pub(crate) async fn fence(store: &dyn Store, task: &Task) -> Result<bool, Error>
 fn read(document: WorkflowDocument) -> Result<Vec<Task>, Error> {
     let WorkflowDocument { id, json, .. } = document;
     let stages = Document::deserialize(json).map_err(|source| Error::Document { id: id.clone(), source })?.stages;
-    let jobs = stages.into_iter().filter(|stage| stage.work == "job");
-    let tasks = jobs.flat_map(|stage| {
+    let held = stages.into_iter().filter(|stage| HELD.iter().any(|work| stage.work == *work));
+    let tasks = held.flat_map(|stage| {
         let StoredStage { function, r#type, tasks, .. } = stage;
         let id = id.clone();
         tasks.into_iter().filter_map(move |stored| task(&id, &function, &r#type, stored))
@@ -121,7 +124,9 @@ mod tests {
         let stages = [
             stage("loader-api-candles", &json!({"load": {"klines": "1m"}}), &loading),
             stage("arango-connector", &json!({"store": "loader"}), &json!([])),
+            stage("predictor", &json!("live"), &loading),
             stage("gnn-trainer", &json!("job"), tasks),
+            stage("loader-ws", &json!("stream"), &json!([stored("listens", "started", &json!({}))])),
         ];
         WorkflowDocument {
             id: "wf-multi-gnn_train-20250101-a1b2c3".parse().unwrap(),
@@ -161,7 +166,9 @@ mod tests {
 
         let found = tasks(&*store).await.unwrap();
         let stages: Vec<(&str, Stage)> = found.iter().map(|task| (task.id.as_str(), task.stage)).collect();
-        assert_eq!(stages, [("sent", Stage::Sent), ("begun", Stage::Begun), ("pauses", Stage::Pausing)]);
+        let expected = [("sent", Stage::Sent), ("begun", Stage::Begun), ("pauses", Stage::Pausing)];
+        assert_eq!(stages, [&expected[..], &[("listens", Stage::Begun)]].concat());
+        assert_eq!(found[3].function, "loader-ws");
         let begun = &found[1];
         assert_eq!((begun.attempt, begun.heard_at, begun.function.as_str()), (2, 1_735_689_607_000, "gnn-trainer"));
         let lease = begun.lease.clone().unwrap();

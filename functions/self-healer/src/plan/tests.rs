@@ -174,6 +174,52 @@ fn a_trainer_that_died_at_its_task_is_told_of_when_its_lease_is_over() {
     assert_eq!(found(&next, &mut memory), ["Died b: repeat 2"]);
 }
 
+/// Two pods that listen, each with a task of its own; the first pod and the first task are in this state.
+fn listening(first: PodState, attempt: u32, stage: Stage) -> Seen {
+    let of = |name: &str| Job { program: "loader-ws".to_owned(), ..job(name, 4_000, JobState::Active) };
+    let listens = |id: &str, attempt, stage, silent| Task {
+        id: id.to_owned(),
+        function: "loader-ws".to_owned(),
+        kind: "live".to_owned(),
+        ..task(attempt, stage, silent)
+    };
+    let tasks = vec![
+        held(listens("live-0", attempt, stage, 20), "a", 1, 8),
+        held(listens("live-1", 4, Stage::Begun, 20), "b", 4, 8),
+    ];
+    seen(vec![of("a"), of("b")], vec![pod("a", first), pod("b", running(90_000))], tasks)
+}
+
+#[test]
+fn who_listens_is_replaced_when_its_task_is_given_out_again_and_not_for_listening_long() {
+    let mut memory = Memory::default();
+    let healthy = listening(running(90_000), 1, Stage::Begun);
+    for later in [0, 119, 120, 3_600, 80_000] {
+        let mut look = at(&healthy, later);
+        for task in &mut look.tasks {
+            task.lease.iter_mut().for_each(|lease| lease.until += later * SECOND);
+        }
+        assert_eq!(found(&look, &mut memory), NOTHING, "after {later} s");
+    }
+    let stuck = listening(running(90_000), 2, Stage::Sent);
+    assert_eq!(first(&stuck), ["NoProgress a: replace a fence a#1"]);
+    let mut died = listening(failed(), 1, Stage::Begun);
+    died.tasks[0] = held(died.tasks[0].clone(), "a", 1, 0);
+    assert_eq!(first(&died), ["Died a: repeat 1"]);
+}
+
+#[test]
+fn who_is_leaving_and_handed_its_task_on_is_left_alone() {
+    let mut memory = Memory::default();
+    assert_eq!(found(&listening(running(90_000), 1, Stage::Begun), &mut memory), NOTHING);
+    let mut handed = listening(PodState::Leaving, 2, Stage::Sent);
+    handed.tasks[0].lease = None;
+    assert_eq!(found(&handed, &mut memory), NOTHING);
+    // Another pod of the same Job, or of the next one, has it.
+    handed.tasks[0] = held(handed.tasks[0].clone(), "c", 2, 8);
+    assert_eq!(found(&handed, &mut memory), NOTHING);
+}
+
 #[test]
 fn a_pod_that_runs_without_a_task_is_replaced_when_that_lasts() {
     let mut memory = Memory::default();

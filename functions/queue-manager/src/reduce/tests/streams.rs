@@ -15,9 +15,10 @@ fn who_listens_has_to_be_heard_of_whatever_the_others_say() {
     assert_eq!(next_deadline(&workflow, 100_000), Some(PROGRESS_MILLIS));
     let (workflow, commands) = run(workflow, [Input::Overdue], PROGRESS_MILLIS);
     assert_eq!(commands, [start("live-1", 2)]);
-    // One that nobody began is sent again too, although the other gets on.
-    let later = 2 * PROGRESS_MILLIS;
-    let (workflow, _) = run(workflow, [heard("live-0", 1, What::Progressed)], later - 1);
+    // One that nobody began is sent again too, although the other gets on; it has time for a node and an image.
+    let later = (1 + STREAM_PATIENCE) * PROGRESS_MILLIS;
+    let (workflow, commands) = run(workflow, [heard("live-0", 1, What::Progressed), Input::Overdue], later - 1);
+    assert_eq!(commands, []);
     let (_, commands) = run(workflow, [Input::Overdue], later);
     assert_eq!(commands, [start("live-1", 3)]);
 }
