@@ -105,6 +105,7 @@ fn predictions() -> Vec<Versioned<streamforge_events::Prediction>> {
         volatility: 0.1 + 0.2,
         probabilities: [1.0 / 3.0, 0.5, 1.0 / 6.0].into(),
         split: Split::Test,
+        health: None,
     };
     (0..300).map(|bar| Versioned { version: 1, value: prediction(bar) }).collect()
 }

@@ -302,6 +302,7 @@ fn test_predictions<'a>(
         volatility: Targets::volatility_of(*logarithm),
         probabilities: (*probabilities).into(),
         split: Split::Test,
+        health: None,
     })
 }
 

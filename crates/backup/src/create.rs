@@ -1,7 +1,7 @@
 //! Making a backup beside those who write: what says that something is stored is read before what is stored.
 
 use streamforge_events::{Millis, ModelName, ModelVersion, Prediction, SeriesId, SeriesKind, Split, TimeRange};
-use streamforge_store::{PredictionQuery, Store, WorkflowQuery};
+use streamforge_store::{GapQuery, PredictionQuery, Store, WorkflowQuery};
 
 use crate::{
     BackupName, Chunk, Contents, Error, FORMAT, Holdings, Limits, Manifest, Place, SeriesPart, Tally, models,
@@ -64,6 +64,8 @@ pub async fn create(source: &Holdings<'_>, place: &Place, order: Order) -> Resul
     };
     let graphs = if is_whole { graphs(source.store, &mut writing).await? } else { Vec::new() };
     let series = series(source.store, &limits, &mut writing).await?;
+    // After the rows, so that none is in the backup as missing without a word.
+    let gaps = gaps(source.store, &limits, &mut writing).await?;
     let manifest = Manifest {
         format: FORMAT,
         name,
@@ -74,6 +76,7 @@ pub async fn create(source: &Holdings<'_>, place: &Place, order: Order) -> Resul
         workflows,
         graphs,
         predictions,
+        gaps,
         models,
         left_out,
     };
@@ -163,6 +166,25 @@ async fn predictions(store: &dyn Store, limits: &Limits, writing: &mut Writing<'
 
 fn maker(prediction: &Prediction) -> (&ModelName, &ModelVersion, Split) {
     (&prediction.model, &prediction.version, prediction.split)
+}
+
+/// Those of some symbols whole: of the numbers of trades no time is known.
+async fn gaps(store: &dyn Store, limits: &Limits, writing: &mut Writing<'_>) -> Result<Vec<Chunk>, Error> {
+    let mut chunks = Chunks::new(Contents::Gaps, Period::Whole, writing);
+    let mut last = None;
+    loop {
+        let page = store.read_gaps(&GapQuery::default(), last.as_ref(), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        for gap in page {
+            if limits.admit(&gap.symbol) {
+                chunks.add(&gap).await?;
+            }
+            last = Some(gap);
+        }
+        if is_last {
+            return chunks.finish().await;
+        }
+    }
 }
 
 async fn graphs(store: &dyn Store, writing: &mut Writing<'_>) -> Result<Vec<Chunk>, Error> {

@@ -31,6 +31,9 @@ pub struct Manifest {
     pub graphs: Vec<Chunk>,
     /// Predictions.
     pub predictions: Vec<Chunk>,
+    /// What was told of gaps; backups of before have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Chunk>,
     /// Models.
     pub models: Vec<ModelPart>,
     /// What is damaged where it was to be copied from, in words.
@@ -101,7 +104,7 @@ impl Manifest {
     /// Chunks of rows.
     pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
         let of_series = self.series.iter().flat_map(|part| &part.chunks);
-        of_series.chain(&self.predictions).chain(&self.graphs).chain(&self.workflows)
+        of_series.chain(&self.predictions).chain(&self.gaps).chain(&self.graphs).chain(&self.workflows)
     }
 
     /// Checksum and size of every object, each as often as it is named.
@@ -119,13 +122,14 @@ impl Manifest {
 
     /// What it holds beside its series, each by its name in words.
     #[must_use]
-    pub fn others(&self) -> [(&'static str, u64); 4] {
+    pub fn others(&self) -> [(&'static str, u64); 5] {
         let rows = |chunks: &[Chunk]| sum(chunks.iter().map(|chunk| chunk.rows));
         let models = sum(self.models.iter().map(|model| model.versions.len() as u64));
         [
             ("workflows", rows(&self.workflows)),
             ("graphs", rows(&self.graphs)),
             ("predictions", rows(&self.predictions)),
+            ("gaps", rows(&self.gaps)),
             ("models", models),
         ]
     }
@@ -205,6 +209,7 @@ mod tests {
             workflows: Vec::new(),
             graphs: Vec::new(),
             predictions: Vec::new(),
+            gaps: vec![],
             models: Vec::new(),
             left_out: vec!["a \"quoted\" word".to_owned()],
         }

@@ -29,6 +29,8 @@ pub struct Restored {
     pub rows: Counts,
     /// Predictions.
     pub predictions: Counts,
+    /// What was told of gaps.
+    pub gaps: Counts,
     /// Graphs.
     pub graphs: Counts,
     /// Versions of models.
@@ -91,6 +93,10 @@ pub async fn restore(
         restored.models = Counts { inserted: models.new, updated: 0, unchanged: models.unchanged };
         restored.conflicts = models.conflicts;
     }
+    for chunk in &manifest.gaps {
+        let rows = place.fetch_rows(chunk, &Contents::Gaps).await?;
+        write(target.store, rows, &mut restored).await?;
+    }
     for chunk in &manifest.predictions {
         let rows = place.fetch_rows(chunk, &Contents::Predictions).await?;
         write(target.store, rows, &mut restored).await?;
@@ -133,6 +139,11 @@ async fn write(store: &dyn Store, rows: Rows, restored: &mut Restored) -> Result
         Rows::Predictions(rows) => {
             for batch in rows.chunks(BATCH) {
                 restored.predictions.add_all(&contents, &store.upsert_predictions(batch).await?)?;
+            }
+        }
+        Rows::Gaps(gaps) => {
+            for batch in gaps.chunks(BATCH) {
+                restored.gaps.add_all(&contents, &store.keep_gaps(batch).await?)?;
             }
         }
         Rows::Graphs(graphs) => {

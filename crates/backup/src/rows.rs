@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use streamforge_events::{Decimal, Kline, Millis, Prediction, QueueId, SeriesId, SeriesKind, Trade};
+use streamforge_events::{Decimal, FeedInterrupted, Kline, Millis, Prediction, QueueId, SeriesId, SeriesKind, Trade};
 use streamforge_store::{GraphDocument, Versioned, WorkflowDocument};
 
 use crate::{FORMAT, chunk};
@@ -19,6 +19,8 @@ pub enum Contents {
     Series(SeriesId),
     /// Predictions.
     Predictions,
+    /// What was told of gaps.
+    Gaps,
     /// Graphs.
     Graphs,
     /// Workflow documents.
@@ -34,6 +36,8 @@ pub enum Rows {
     Trades(SeriesId, Vec<Versioned<Trade>>),
     /// Predictions.
     Predictions(Vec<Versioned<Prediction>>),
+    /// What was told of gaps.
+    Gaps(Vec<FeedInterrupted>),
     /// Graphs.
     Graphs(Vec<GraphDocument>),
     /// Workflow documents.
@@ -84,6 +88,7 @@ impl Rows {
                 SeriesKind::Trades => Self::Trades(series, all(lines)?),
             },
             Contents::Predictions => Self::Predictions(all(lines)?),
+            Contents::Gaps => Self::Gaps(all(lines)?),
             Contents::Graphs => Self::Graphs(all(lines)?),
             Contents::Workflows => Self::Workflows(all(lines)?),
         })
@@ -95,6 +100,7 @@ impl Rows {
         match self {
             Self::Klines(series, _) | Self::Trades(series, _) => Contents::Series(series.clone()),
             Self::Predictions(_) => Contents::Predictions,
+            Self::Gaps(_) => Contents::Gaps,
             Self::Graphs(_) => Contents::Graphs,
             Self::Workflows(_) => Contents::Workflows,
         }
@@ -107,6 +113,7 @@ impl Rows {
             Self::Klines(_, rows) => rows.len(),
             Self::Trades(_, rows) => rows.len(),
             Self::Predictions(rows) => rows.len(),
+            Self::Gaps(rows) => rows.len(),
             Self::Graphs(rows) => rows.len(),
             Self::Workflows(rows) => rows.len(),
         };
@@ -126,6 +133,7 @@ impl fmt::Display for Contents {
         match self {
             Self::Series(series) => series.fmt(formatter),
             Self::Predictions => formatter.write_str("predictions"),
+            Self::Gaps => formatter.write_str("gaps"),
             Self::Graphs => formatter.write_str("graphs"),
             Self::Workflows => formatter.write_str("workflows"),
         }
@@ -227,6 +235,24 @@ impl Row for Versioned<Prediction> {
 
     fn version(&self) -> u64 {
         self.version
+    }
+}
+
+impl Row for FeedInterrupted {
+    fn write(&self, line: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(line, self)
+    }
+
+    fn read(line: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(line)
+    }
+
+    fn time(&self) -> Millis {
+        self.since
+    }
+
+    fn version(&self) -> u64 {
+        0
     }
 }
 

@@ -81,16 +81,28 @@ pub struct DepthBatch {
     pub checksum: u32,
 }
 
-/// What became of a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of a gap; of two that were told of the same gap the greater one is later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GapState {
     /// Records are missing.
     Open,
-    /// All of them were asked for and have been published.
-    Filled,
     /// They stay missing.
     Left,
+    /// All of them were asked for and have been published.
+    Filled,
+}
+
+impl GapState {
+    /// The state as it stands on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Left => "left",
+            Self::Filled => "filled",
+        }
+    }
 }
 
 /// Records of a live stream that did not come in their turn.
@@ -130,5 +142,8 @@ mod tests {
             "why": "the connection broke", "since": 7});
         let gap: FeedInterrupted = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!((gap.state, serde_json::to_value(&gap).unwrap()), (GapState::Open, wire));
+        for state in [GapState::Open, GapState::Left, GapState::Filled] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
     }
 }

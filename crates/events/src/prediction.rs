@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Interval, Millis, ModelName, ModelVersion, Symbol};
+use crate::{Error, Health, Interval, Millis, ModelName, ModelVersion, Symbol};
 
 /// What one version of a model says, after one bar of a symbol, about the bars that follow it.
 ///
@@ -32,6 +32,9 @@ pub struct Prediction {
     pub probabilities: Probabilities,
     /// What it was made for.
     pub split: Split,
+    /// How sound the bars are that it was made from; none if nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 /// How likely each direction is; together 1.
@@ -126,6 +129,7 @@ mod tests {
             volatility,
             probabilities: probabilities.into(),
             split: Split::Live,
+            health: None,
         }
     }
 
@@ -152,7 +156,11 @@ mod tests {
         let wire = json!({"model": "gnn", "version": "1", "symbol": "BTCUSDT", "interval": "15m",
             "open_time": 1_722_470_400_000_i64, "horizon": 16, "volatility": 0.002,
             "probabilities": {"down": 0.25, "sideways": 0.5, "up": 0.25}, "split": "live"});
-        assert_eq!(serde_json::to_value(prediction(0.002, [0.25, 0.5, 0.25])).unwrap(), wire);
+        let without = prediction(0.002, [0.25, 0.5, 0.25]);
+        assert_eq!(serde_json::to_value(&without).unwrap(), wire);
+        assert_eq!(serde_json::from_value::<Prediction>(wire).unwrap(), without);
+        let with = Prediction { health: Some(Health::of(9, 8)), ..without };
+        assert_eq!(serde_json::from_value::<Prediction>(serde_json::to_value(&with).unwrap()).unwrap(), with);
         assert_eq!(serde_json::to_value(Split::Test).unwrap(), Split::Test.as_str());
         assert_eq!(serde_json::to_value(Split::Live).unwrap(), Split::Live.as_str());
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Interval, Millis, ModelName, ModelVersion, Prediction, Split, Symbol};
+use crate::{Health, Interval, Millis, ModelName, ModelVersion, Prediction, Split, Symbol};
 
 /// Up to a thousand predictions of one version of a model for one symbol.
 ///
@@ -26,6 +26,9 @@ pub struct PredictionBatch {
     pub split: Split,
     /// The predictions, ascending in time.
     pub rows: Vec<PredictionRow>,
+    /// How sound the bars behind each row are; empty if nobody looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<Health>,
 }
 
 /// Open time, volatility, and the probabilities of down, sideways and up.
@@ -34,7 +37,7 @@ pub type PredictionRow = (Millis, f64, f64, f64, f64);
 impl PredictionBatch {
     /// The predictions of the batch, each by itself.
     pub fn predictions(&self) -> impl Iterator<Item = Prediction> {
-        self.rows.iter().map(|&(open_time, volatility, down, sideways, up)| Prediction {
+        self.rows.iter().enumerate().map(|(row, &(open_time, volatility, down, sideways, up))| Prediction {
             model: self.model.clone(),
             version: self.version.clone(),
             symbol: self.symbol.clone(),
@@ -44,6 +47,7 @@ impl PredictionBatch {
             volatility,
             probabilities: [down, sideways, up].into(),
             split: self.split,
+            health: self.health.get(row).copied(),
         })
     }
 }
@@ -64,6 +68,9 @@ mod tests {
         assert_eq!(prediction["open_time"], 1_722_470_400_000_i64);
         assert_eq!((&prediction["volatility"], &prediction["split"]), (&json!(0.002), &json!("live")));
         assert_eq!(prediction["probabilities"], json!({"down": 0.125, "sideways": 0.5, "up": 0.375}));
+        let batch = PredictionBatch { health: vec![Health::of(9, 8)], ..batch };
+        assert_eq!(serde_json::to_value(&batch).unwrap()["health"][0]["grade"], "poor");
+        assert_eq!(batch.predictions().next().unwrap().health, Some(Health::of(9, 8)));
     }
 
     #[test]

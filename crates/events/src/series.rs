@@ -15,6 +15,17 @@ pub enum SeriesKind {
     Trades,
 }
 
+impl SeriesKind {
+    /// What a live feed calls the stream that the series is made of.
+    #[must_use]
+    pub fn stream(self) -> String {
+        match self {
+            Self::Klines(interval) => format!("klines_{interval}"),
+            Self::Trades => "trades".to_owned(),
+        }
+    }
+}
+
 /// A series of Binance's spot market, the only venue and market there is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesId {

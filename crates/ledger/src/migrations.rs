@@ -8,7 +8,10 @@ use sqlx::{
 };
 
 /// The steps: number, name and statements. One that was released never changes.
-const STEPS: [(i64, &str, &str); 1] = [(1, "ledger", include_str!("../migrations/0001_ledger.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "ledger", include_str!("../migrations/0001_ledger.sql")),
+    (2, "health", include_str!("../migrations/0002_health.sql")),
+];
 /// How long SQLite is left alone while another has the file.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 

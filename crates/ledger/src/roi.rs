@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::Serialize;
 use sqlx::{Any, AssertSqlSafe, Row as _, any::AnyRow, query::Query};
-use streamforge_events::{Interval, Millis, ModelName, ModelVersion, Prediction, Split, Symbol};
+use streamforge_events::{Health, Interval, Millis, ModelName, ModelVersion, Prediction, Split, Symbol};
 
 use crate::{Error, Ledger, statement};
 
@@ -79,12 +79,13 @@ pub struct RoiSummary {
 }
 
 const KEY: [&str; 6] = ["model", "version", "symbol", "bar_interval", "horizon", "open_time"];
-const CONTENT: [&str; 11] = [
+const CONTENT: [&str; 12] = [
     "due",
     "volatility",
     "down",
     "sideways",
     "up",
+    "health",
     "predicted_class",
     "realised_volatility",
     "realised_class",
@@ -236,6 +237,7 @@ impl Ledger {
                 volatility: present("volatility")?,
                 probabilities: [present("down")?, present("sideways")?, present("up")?].into(),
                 split: Split::Live,
+                health: self.health(row)?,
             },
             due: row.try_get("due").map_err(bad)?,
             predicted_class: row.try_get("predicted_class").map_err(bad)?,
@@ -246,6 +248,12 @@ impl Ledger {
     fn name<T: std::str::FromStr<Err: std::fmt::Display>>(&self, row: &AnyRow, column: &str) -> Result<T, Error> {
         let text: String = row.try_get(column).map_err(|error| Error::of(&self.place, &error))?;
         text.parse().map_err(|error| self.row_error(error))
+    }
+
+    fn health(&self, row: &AnyRow) -> Result<Option<Health>, Error> {
+        let text: Option<String> = row.try_get("health").map_err(|error| Error::of(&self.place, &error))?;
+        let read = |text: String| serde_json::from_str(&text).map_err(|error| self.row_error(error));
+        text.map(read).transpose()
     }
 
     fn horizon(&self, row: &AnyRow) -> Result<NonZeroU32, Error> {
@@ -274,7 +282,8 @@ fn bind<'query>(query: Binding<'query>, row: &RoiRow, read_at: Millis) -> Bindin
     let RoiRow { prediction, due, predicted_class, outcome } = row;
     let [down, sideways, up] = prediction.probabilities.array();
     let query = bind_key(query, prediction).bind(*due).bind(prediction.volatility);
-    let query = query.bind(down).bind(sideways).bind(up).bind(predicted_class.clone());
+    let health = prediction.health.map(|health| serde_json::json!(health).to_string());
+    let query = query.bind(down).bind(sideways).bind(up).bind(health).bind(predicted_class.clone());
     let part = |of: fn(&Outcome) -> f64| outcome.as_ref().map(of);
     let query = query.bind(part(|came| came.volatility)).bind(outcome.as_ref().map(|came| came.class.clone()));
     query.bind(part(|came| came.log_return)).bind(part(|came| came.gain)).bind(read_at)

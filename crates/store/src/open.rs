@@ -3,15 +3,15 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    ArangoAccess, ArangoOptions, ArangoStore, Error, FolderObjects, GraphStore, LeaseStore, ObjectStore,
+    ArangoAccess, ArangoOptions, ArangoStore, Error, FolderObjects, GapStore, GraphStore, LeaseStore, ObjectStore,
     PredictionStore, SeriesStore, SqliteStore, WorkflowStore, arangodb,
     s3::{S3Objects, S3Settings},
 };
 
-/// Series, workflow documents, graphs, predictions and leases in one place.
-pub trait Store: SeriesStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore {}
+/// Series and their gaps, workflow documents, graphs, predictions and leases in one place.
+pub trait Store: SeriesStore + GapStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore {}
 
-impl<T: SeriesStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore> Store for T {}
+impl<T: SeriesStore + GapStore + WorkflowStore + GraphStore + PredictionStore + LeaseStore> Store for T {}
 
 /// Opens the store of a URL such as `sqlite:///var/lib/streamforge/store.db` or
 /// `arangodb://root@localhost:8529/streamforge`, and creates it if it is not there.

@@ -1,6 +1,7 @@
 //! Series of klines and trades: versioned batches in, half-open ranges out.
 
 use async_trait::async_trait;
+use serde::Serialize;
 use streamforge_events::{Error as EventError, Kline, KlineColumns, Millis, SeriesId, TimeRange, Trade};
 
 use crate::Error;
@@ -127,7 +128,7 @@ pub struct KlineCloses {
 /// # Units
 /// Milliseconds; for klines `from` is the open time of the first missing bar and `to` that of the next stored
 /// one, for trades both are the times of the stored neighbours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// Where it begins.
     pub from: Millis,
@@ -148,6 +149,8 @@ pub struct Coverage {
     pub last: Option<Millis>,
     /// Gaps between stored neighbours, ascending. What is missing before the first or after the last is not among them.
     pub gaps: Vec<Gap>,
+    /// The lowest and the highest id, of trades alone.
+    pub numbers: Option<(i64, i64)>,
 }
 
 /// Series of klines and trades.

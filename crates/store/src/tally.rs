@@ -53,6 +53,7 @@ impl TradeTally {
             coverage.gaps.push(Gap { from: previous_time, to: time, missing: id.abs_diff(previous_id) - 1 });
         }
         self.previous = Some((id, time));
+        coverage.numbers = Some((coverage.numbers.map_or(id, |(first, _)| first), id));
         coverage.rows += 1;
         coverage.first = Some(coverage.first.map_or(time, |first| first.min(time)));
         coverage.last = Some(coverage.last.map_or(time, |last| last.max(time)));

@@ -5,6 +5,8 @@
 //! and rows to the workflow that asked for it; a batch that belongs to no workflow is stored without a report. Rows that
 //! the exchange states otherwise than before are counted, logged and named in that report.
 //!
+//! What loader-ws tells of missing records is kept as it is told, so that it may come again and in any order.
+//!
 //! A batch that can never be stored, for its form or for one row, becomes a dead letter, and the workflow hears why and
 //! ends. A store that does not answer is asked again by the broker.
 
@@ -16,12 +18,20 @@ mod version;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use streamforge_events::{Event, EventType, KlineBatch, SeriesId, SeriesKind, TradeBatch, data, event_type};
+use streamforge_events::{
+    Event, EventType, FeedInterrupted, KlineBatch, SeriesId, SeriesKind, TradeBatch, data, event_type,
+};
 use streamforge_function::{BuildError, Config, ConfigError, Context, Error, Function};
 use streamforge_store::{BatchReport, Store};
 
 use report::{Stored, refusal, refused, report};
 pub use version::versioned;
+
+/// Longest name of a stream, in bytes.
+const LONGEST_STREAM: usize = 64;
+
+/// Most characters that are kept of why records are missing: an exchange's words may stand in it.
+const LONGEST_REASON: usize = 1000;
 
 /// Writes batches into a store.
 pub struct Connector {
@@ -50,11 +60,22 @@ impl Connector {
         Ok(Self::new(store))
     }
 
-    async fn store(&self, event: &Event) -> Result<Stored, Error> {
+    /// Stores what an event brings; what is missing is nothing to report.
+    async fn store(&self, event: &Event) -> Result<Option<Stored>, Error> {
         match event_type(event)? {
-            EventType::KlinesLoaded => self.store_klines(data(event)?).await,
-            _ => self.store_trades(data(event)?).await,
+            EventType::KlinesLoaded => self.store_klines(data(event)?).await.map(Some),
+            EventType::FeedInterrupted => self.keep_gap(data(event)?).await.map(|()| None),
+            _ => self.store_trades(data(event)?).await.map(Some),
         }
+    }
+
+    async fn keep_gap(&self, mut gap: FeedInterrupted) -> Result<(), Error> {
+        if gap.stream.is_empty() || gap.stream.len() > LONGEST_STREAM {
+            return Err(Error::Invalid(format!("stream must have 1 to {LONGEST_STREAM} bytes")));
+        }
+        gap.why = gap.why.chars().take(LONGEST_REASON).collect();
+        let outcome = self.store.keep_gaps(&[gap]).await.map_err(|error| answer(&error))?;
+        refusal(&outcome).map_or(Ok(()), |reason| Err(Error::Unprocessable(reason)))
     }
 
     async fn store_klines(&self, batch: KlineBatch) -> Result<Stored, Error> {
@@ -90,12 +111,13 @@ impl Function for Connector {
     const NAME: &'static str = "arango-connector";
 
     fn accepts(&self) -> &'static [EventType] {
-        &[EventType::KlinesLoaded, EventType::TradesLoaded]
+        &[EventType::KlinesLoaded, EventType::TradesLoaded, EventType::FeedInterrupted]
     }
 
     async fn handle(&self, event: Event, context: &Context) -> Result<Vec<Event>, Error> {
         match self.store(&event).await {
-            Ok(stored) => Ok(report(&event, &stored, context)?.into_iter().collect()),
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(stored)) => Ok(report(&event, &stored, context)?.into_iter().collect()),
             Err(error) => {
                 if !error.is_retryable()
                     && let Some(report) = refused(&event, &error.to_string(), context)?

@@ -12,7 +12,7 @@ use streamforge_function::{
     router,
     test_util::{TestIngress, config, post_event},
 };
-use streamforge_store::Store;
+use streamforge_store::{Store, read_declared};
 use tempfile::TempDir;
 
 const NOW: Millis = 1_722_500_125_456;
@@ -119,6 +119,54 @@ async fn trades_are_stored_and_reported() {
     assert_eq!(stored.iter().map(|trade| trade.trade_id).collect::<Vec<_>>(), [26129, 26130]);
     let report = &stage.reports()[0];
     assert_eq!((&report["type"], &report["records_written"]), (&json!("api_trades"), &json!(2)));
+}
+
+/// What loader-ws tells of bars that are missing; it belongs to no workflow.
+fn gap(change: &Value) -> Event {
+    let mut gap = json!({"symbol": "SHIBUSDT", "stream": "klines_1m", "from": 60_000, "to": 180_000, "state": "open",
+        "why": "the connection broke", "since": 200_000});
+    gap.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let event = json!({
+        "specversion": "1.0", "id": "gap", "source": "/streamforge/loader-ws",
+        "type": "io.streamforge.feed.interrupted.v1", "subject": "SHIBUSDT", "partitionkey": "SHIBUSDT",
+        "datacontenttype": "application/json", "data": gap,
+    });
+    serde_json::from_value(event).unwrap()
+}
+
+#[tokio::test]
+async fn gaps_are_kept_in_any_order_and_their_end_is_what_counts() {
+    let open = gap(&json!({}));
+    let filled = gap(&json!({"state": "filled", "to": 60_000, "why": "asked for"}));
+    let left = gap(&json!({"state": "left", "from": 120_000, "why": "the exchange has none"}));
+    for events in [[&open, &filled, &left, &open], [&left, &filled, &open, &filled], [&filled, &open, &open, &left]] {
+        let stage = Stage::set().await;
+        for event in events {
+            assert_eq!(stage.post(event).await, 204);
+        }
+        let declared = read_declared(&*stage.store, &series("1m"), None).await.unwrap();
+        let short: Vec<_> = declared.iter().map(|gap| (gap.from, gap.to, gap.state.as_str())).collect();
+        assert_eq!(short, [(60_000, 60_000, "filled"), (120_000, 180_000, "left")]);
+        assert_eq!(stage.reports(), Vec::<Value>::new(), "nobody asked");
+    }
+}
+
+#[tokio::test]
+async fn what_no_gap_can_be_is_a_dead_letter() {
+    let stage = Stage::set().await;
+    for (change, status) in [
+        (json!({"from": 180_001}), 422),
+        (json!({"to": u64::MAX}), 422),
+        (json!({"since": -1}), 422),
+        (json!({"stream": ""}), 400),
+        (json!({"stream": "x".repeat(65)}), 400),
+        (json!({"state": "mended"}), 400),
+        (json!({"why": "long ".repeat(1000)}), 204),
+    ] {
+        assert_eq!(stage.post(&gap(&change)).await, status, "{change}");
+    }
+    let declared = read_declared(&*stage.store, &series("1m"), None).await.unwrap();
+    assert_eq!((declared.len(), declared[0].why.len()), (1, 1000));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use streamforge_events::{Clocks, FeedInterrupted, GapState, Interval, Kline, Millis, Symbol};
+use streamforge_events::{Clocks, FeedInterrupted, GapState, Interval, Kline, Millis, SeriesKind, Symbol};
 
 use crate::output::{Output, Question};
 
@@ -121,7 +121,7 @@ impl Bars {
         let number = |time: Millis| u64::try_from(time).unwrap_or_default();
         Output::Gap(FeedInterrupted {
             symbol: self.symbol.clone(),
-            stream: format!("klines_{}", self.interval),
+            stream: SeriesKind::Klines(self.interval).stream(),
             from: number(from),
             to: number(self.interval.previous_open(to)),
             state,

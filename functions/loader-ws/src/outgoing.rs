@@ -34,7 +34,7 @@ enum Way {
 pub(crate) fn events(outputs: Vec<Output>) -> Result<Vec<Event>, Error> {
     let mut trades: BTreeMap<(Symbol, Way), Rows<Trade>> = BTreeMap::new();
     let mut bars: BTreeMap<(Symbol, Interval, Way), Rows<Kline>> = BTreeMap::new();
-    let mut others = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     for output in outputs {
         match output {
             Output::Trade { symbol, row, clocks, read_at } => {
@@ -55,11 +55,14 @@ pub(crate) fn events(outputs: Vec<Output>) -> Result<Vec<Event>, Error> {
             Output::Gap(gap) => {
                 let id = format!("{}/{}/{}-{}/{:?}/{}", gap.symbol, gap.stream, gap.from, gap.to, gap.state, gap.since);
                 let symbol = gap.symbol.clone();
-                others.push(event(EventType::FeedInterrupted, id, &symbol, gap.since, Vec::new(), &gap)?);
+                let event = event(EventType::FeedInterrupted, id, &symbol, gap.since, Vec::new(), &gap)?;
+                // Whoever reads the rows after a gap knows of it by then.
+                let is_before_rows = gap.state == GapState::Open && gap.stream != "depth";
+                if is_before_rows { found.push(event) } else { others.push(event) }
             }
         }
     }
-    let mut events = Vec::new();
+    let mut events = found;
     for ((symbol, way), rows) in trades {
         let read_at = rows.read_at;
         for (rows, clocks) in rows.chunks() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use streamforge_events::{Clocks, FeedInterrupted, GapState, Millis, Symbol, Trade};
+use streamforge_events::{Clocks, FeedInterrupted, GapState, Millis, SeriesKind, Symbol, Trade};
 use streamforge_exchange::{
     continuity::{Arrival, Continuity, Gap},
     frame,
@@ -20,6 +20,8 @@ pub(crate) struct Trades {
     ids: Continuity,
     /// When each open gap was found.
     gaps: BTreeMap<Gap, Millis>,
+    /// When the last one was: whoever reads of two gaps goes by the later one.
+    found: Millis,
     latest: VecDeque<Trade>,
     /// The one that the exchange was asked for, to be compared.
     asked: Option<Trade>,
@@ -31,7 +33,7 @@ impl Trades {
     /// Goes on after the last trade that was published, if there is one.
     pub(crate) fn new(symbol: Symbol, last: Option<u64>) -> Self {
         let ids = last.map_or_else(Continuity::default, Continuity::after);
-        Self { symbol, ids, gaps: BTreeMap::new(), latest: VecDeque::new(), asked: None, proven: last }
+        Self { symbol, ids, gaps: BTreeMap::new(), found: 0, latest: VecDeque::new(), asked: None, proven: last }
     }
 
     /// The trade up to which all are published: before the first gap.
@@ -51,8 +53,9 @@ impl Trades {
     ) {
         let arrival = self.ids.arrive(trade.id);
         if let Arrival::After(gap) = arrival {
-            self.gaps.insert(gap, trade.event_time);
-            outputs.push(self.told(gap, GapState::Open, why, trade.event_time));
+            self.found = self.found.max(trade.event_time);
+            self.gaps.insert(gap, self.found);
+            outputs.push(self.told(gap, GapState::Open, why, self.found));
             questions.push(Question::Trades { symbol: self.symbol.clone(), from: gap.from, to: gap.to });
         }
         if matches!(arrival, Arrival::Known | Arrival::Early) {
@@ -135,7 +138,8 @@ impl Trades {
         let last = self.ids.last().unwrap_or(from);
         let gap = Gap { from, to: last.max(from) };
         let why = "the ids are not those of the exchange: a frame was swallowed and the ids repaired";
-        outputs.push(self.told(gap, GapState::Open, why, now));
+        self.found = self.found.max(now);
+        outputs.push(self.told(gap, GapState::Open, why, self.found));
         self.ids = Continuity::after(from.saturating_sub(1));
         self.gaps.clear();
         self.latest.clear();
@@ -148,7 +152,7 @@ impl Trades {
     }
 
     fn told(&self, gap: Gap, state: GapState, why: &str, since: Millis) -> Output {
-        let (symbol, stream) = (self.symbol.clone(), "trades".to_owned());
+        let (symbol, stream) = (self.symbol.clone(), SeriesKind::Trades.stream());
         Output::Gap(FeedInterrupted { symbol, stream, from: gap.from, to: gap.to, state, why: why.to_owned(), since })
     }
 }
@@ -251,8 +255,11 @@ mod tests {
         assert_eq!(trades.prove(&row(&trade(15, "1"))), None);
         assert_eq!(trades.prove(&row(&trade(19, "2"))), Some(16));
         let mut outputs = Vec::new();
-        trades.distrust(16, 7, &mut outputs);
+        trades.distrust(16, 8, &mut outputs);
         assert_eq!(states(&outputs), [(16, 19, GapState::Open)]);
-        assert_eq!(states(&take(&mut trades, 21).0), [(16, 20, GapState::Open)]);
+        outputs.extend(take(&mut trades, 21).0);
+        assert_eq!(states(&outputs), [(16, 19, GapState::Open), (16, 20, GapState::Open)]);
+        let since = |output: &Output| if let Output::Gap(gap) = output { gap.since } else { 8 };
+        assert!(outputs.iter().all(|output| since(output) == 8), "the second one takes the first one's place");
     }
 }

@@ -2,11 +2,13 @@
 
 use std::{num::NonZeroU32, ops::Range, time::Instant};
 
-use streamforge_dataset::{Features, Panel, Targets};
-use streamforge_events::{Millis, Prediction, Split, TimeRange};
+use streamforge_dataset::{Features, Targets};
+use streamforge_events::{Health, Millis, Prediction, Split, TimeRange};
 
 use crate::{
     Error,
+    health::Soundness,
+    history::History,
     metrics::Metrics,
     model::ReadyModel,
     network::{Inputs, Outputs, Size},
@@ -23,9 +25,11 @@ pub(crate) struct Forecast {
     pub(crate) symbol: usize,
     pub(crate) volatility: f64,
     pub(crate) probabilities: [f64; 3],
+    pub(crate) health: Health,
 }
 
-/// Predicts after each bar of the panel that opens in `range`, for each symbol that has its features there.
+/// Predicts after each bar of the panel that opens in `range`, for each symbol that has its features there; `now` is
+/// given where the bars are new.
 ///
 /// Computes for as long as it takes; not to be called where others wait.
 ///
@@ -33,14 +37,16 @@ pub(crate) struct Forecast {
 /// [`Error::Model`] if the runtime fails or the network says what no prediction can be.
 pub(crate) fn forecasts(
     model: &ReadyModel,
-    panel: &Panel,
+    history: &History,
     range: TimeRange,
+    now: Option<Millis>,
     metrics: &Metrics,
 ) -> Result<Vec<Forecast>, Error> {
-    let features = Features::compute(panel, &model.card.definition.features);
+    let features = Features::compute(&history.panel, &model.card.definition.features);
     let symbols = model.network.size().symbols;
     let is_wanted = |row: &usize| features.present[row * symbols..(row + 1) * symbols].contains(&true);
     let rows: Vec<usize> = rows_in(&features.times, range).filter(is_wanted).collect();
+    let soundness = Soundness::new(history, model.card.look_back(), now);
     let mut found = Vec::new();
     for rows in rows.chunks(BATCH) {
         let inputs = inputs(&features, rows, &model.card.lags, model.network.size());
@@ -48,8 +54,9 @@ pub(crate) fn forecasts(
         let outputs = model.network.run(inputs).map_err(|reason| model.unusable(reason))?;
         metrics.inference.observe(started.elapsed().as_secs_f64());
         for (place, row) in rows.iter().enumerate() {
+            let health = soundness.after(*row);
             for symbol in (0..symbols).filter(|symbol| features.present[row * symbols + symbol]) {
-                found.push(forecast(&outputs, place * symbols + symbol, features.times[*row], symbol));
+                found.push(forecast(&outputs, place * symbols + symbol, features.times[*row], symbol, health[symbol]));
             }
         }
     }
@@ -85,12 +92,12 @@ fn inputs(features: &Features, rows: &[usize], lags: &[usize], size: Size) -> In
     inputs
 }
 
-fn forecast(outputs: &Outputs, cell: usize, open_time: Millis, symbol: usize) -> Forecast {
+fn forecast(outputs: &Outputs, cell: usize, open_time: Millis, symbol: usize, health: Health) -> Forecast {
     let direction = |class: usize| outputs.direction.get(cell * 3 + class).map_or(f64::NAN, |value| f64::from(*value));
     let logarithm = outputs.volatility.get(cell).map_or(f64::NAN, |value| f64::from(*value));
     // The floor would hide what is no number.
     let volatility = if logarithm.is_nan() { f64::NAN } else { Targets::volatility_of(logarithm) };
-    Forecast { open_time, symbol, volatility, probabilities: [direction(0), direction(1), direction(2)] }
+    Forecast { open_time, symbol, volatility, probabilities: [direction(0), direction(1), direction(2)], health }
 }
 
 /// Refuses what no prediction can be before any of it is stored.
@@ -127,6 +134,7 @@ fn prediction(model: &ReadyModel, horizon: NonZeroU32, forecast: &Forecast) -> P
         volatility: forecast.volatility,
         probabilities: forecast.probabilities.into(),
         split: Split::Live,
+        health: Some(forecast.health),
     }
 }
 

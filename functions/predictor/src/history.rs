@@ -2,16 +2,23 @@
 
 use futures::future::try_join_all;
 use streamforge_dataset::{Card, Panel, SymbolBars};
-use streamforge_events::{Interval, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
-use streamforge_store::Store;
+use streamforge_events::{FeedInterrupted, Interval, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
+use streamforge_store::{Store, read_declared};
 
 use crate::Error;
+
+/// The bars that predictions are made from, and what was told of those that are missing.
+pub(crate) struct History {
+    pub(crate) panel: Panel,
+    /// By symbol, in the order of the panel.
+    pub(crate) gaps: Vec<Vec<FeedInterrupted>>,
+}
 
 /// Reads the bars of a range and as many before it as the model depends on; none if nothing is stored.
 ///
 /// # Errors
 /// A failure of the store, or bars that make no panel.
-pub(crate) async fn panel(store: &dyn Store, card: &Card, range: TimeRange) -> Result<Option<Panel>, Error> {
+pub(crate) async fn history(store: &dyn Store, card: &Card, range: TimeRange) -> Result<Option<History>, Error> {
     let first = bars_before(card.interval, card.interval.align_down(range.from()), card.look_back());
     let whole = TimeRange::new(first.max(0), range.to())?;
     // The store decides how many of them it reads at once.
@@ -19,7 +26,14 @@ pub(crate) async fn panel(store: &dyn Store, card: &Card, range: TimeRange) -> R
     if symbols.iter().all(|bars| bars.open_time.is_empty()) {
         return Ok(None);
     }
-    Ok(Some(Panel::new(card.interval, symbols)?))
+    let number = |time: Millis| u64::try_from(time).unwrap_or(0);
+    let numbers = Some((number(whole.from()), number(whole.to())));
+    let reads = card
+        .symbols
+        .iter()
+        .map(async |symbol| Ok::<_, Error>(read_declared(store, &series(symbol, card.interval), numbers).await?));
+    let gaps = try_join_all(reads).await?;
+    Ok(Some(History { panel: Panel::new(card.interval, symbols)?, gaps }))
 }
 
 /// The symbols that have a bar which opens at this time.

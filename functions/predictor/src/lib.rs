@@ -15,6 +15,7 @@
 
 mod error;
 mod forecast;
+mod health;
 mod history;
 mod live;
 mod metrics;

@@ -107,11 +107,11 @@ impl Predictor {
         }
         let model = self.usable(&subject, subscription).await?;
         let range = TimeRange::new(bar, bar + 1)?;
-        let Some(panel) = history::panel(&*self.store, &model.card, range).await? else {
+        let Some(history) = history::history(&*self.store, &model.card, range).await? else {
             return Ok(Bar::Awaited(awaited(&subject, &there, bar)));
         };
-        let (asked, metrics) = (Arc::clone(&model), self.metrics.clone());
-        let found = spawn_blocking(move || forecasts(&asked, &panel, range, &metrics)).await??;
+        let (asked, metrics, now) = (Arc::clone(&model), self.metrics.clone(), Some(context.now()));
+        let found = spawn_blocking(move || forecasts(&asked, &history, range, now, &metrics)).await??;
         let predictions = predictions(&model, &found)?;
         // When the bar closed: later than any earlier bar's, earlier than any command to predict it anew.
         let version = u64::try_from(subject.interval.next_open(bar)).unwrap_or(0);

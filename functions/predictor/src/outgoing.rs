@@ -82,9 +82,12 @@ impl Outgoing<'_> {
             horizon: *horizon,
             split: *split,
             rows: predictions.iter().map(row).collect(),
+            health: Vec::new(),
         };
         let task = self.command.task.clone().unwrap_or_default();
+        // Without how old the bars are: that is another thing whenever the same is predicted.
         let content = json!(batch).to_string();
+        let batch = PredictionBatch { health: predictions.iter().filter_map(|one| one.health).collect(), ..batch };
         let queue = self.command.queue_id.to_string();
         let envelope = Envelope {
             id: hex(&digest(&[self.cause.source(), &queue, &task, &content])),

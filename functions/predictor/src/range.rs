@@ -41,10 +41,10 @@ impl Predictor {
             if outgoing.is_stopped() {
                 return outgoing.report(ReportStatus::Interrupted);
             }
-            if let Some(panel) = history::panel(&*self.store, &model.card, window).await? {
-                has_bars |= panel.times().last().is_some_and(|last| window.contains(*last));
+            if let Some(history) = history::history(&*self.store, &model.card, window).await? {
+                has_bars |= history.panel.times().last().is_some_and(|last| window.contains(*last));
                 let (model, metrics) = (Arc::clone(&model), self.metrics.clone());
-                found.extend(spawn_blocking(move || forecasts(&model, &panel, window, &metrics)).await??);
+                found.extend(spawn_blocking(move || forecasts(&model, &history, window, None, &metrics)).await??);
             }
             if found.len() > MOST {
                 let reason = format!("range {range} holds more than {MOST} predictions; ask for shorter ones");

@@ -11,7 +11,7 @@ use common::{
     new_bar, parameters, stop,
 };
 use serde_json::{Value, json};
-use streamforge_events::{Event, EventType};
+use streamforge_events::{Event, EventType, FeedInterrupted, Grade, PredictionBatch, data};
 use streamforge_store::ModelFiles;
 
 /// A stage on which bars 0 to 39 are stored and a workflow wants predictions of the later ones.
@@ -49,6 +49,32 @@ async fn each_new_bar_is_predicted_once() {
     let bar = START + 41 * MINUTE;
     assert_eq!(last["extra"], json!({"model": {"name": "gnn", "version": "1"}, "open_time": bar, "predictions": 3}));
     assert_eq!((&last["task"], &last["finished"], &last["batch"]), (&json!("infer-1"), &json!(false), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_prediction_says_how_sound_its_bars_are() {
+    let stage = subscribed(&json!({})).await;
+    let gap = |state: &str, first: i64, last: i64| -> FeedInterrupted {
+        let (from, to) = (START + first * MINUTE, START + last * MINUTE);
+        let gap = json!({"symbol": "AAA", "stream": "klines_1m", "from": from, "to": to, "state": state, "why": "w",
+            "since": START});
+        serde_json::from_value(gap).unwrap()
+    };
+    let told = [gap("filled", 35, 36), gap("filled", 1, 2), gap("open", 39, 39)];
+    stage.store.keep_gaps(&told).await.unwrap();
+    // The bar closed a second and a half ago.
+    stage.set_back(Duration::from_mins(20));
+    stage.pass(Duration::from_millis(1_500));
+    close(&stage, 40).await;
+    let found = stage.predictions().await;
+    let health = |name: &str| found.iter().find(|one| one.symbol.as_str() == name).unwrap().health.unwrap();
+    let [a, b] = ["AAA", "BBB"].map(health);
+    // Fourteen bars from 27 on; BBB lacks the one of 30.
+    assert_eq!((a.needed, a.present, a.filled, a.open_gaps, a.lacking, a.age), (14, 14, 2, 1, 1, Some(1_500)));
+    assert_eq!((b.needed, b.present, b.filled, b.open_gaps, b.lacking), (14, 13, 0, 0, 0));
+    assert_eq!([a.grade, b.grade], [Grade::Degraded; 2]);
+    let batch: PredictionBatch = data(&stage.events(EventType::PredictionMade)[1]).unwrap();
+    assert_eq!((batch.symbol.as_str(), batch.health), ("AAA", vec![a]));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::json;
-use streamforge_events::{Interval, Split, Symbol, TimeRange};
+use streamforge_events::{GapState, Health, Interval, Split, Symbol, TimeRange};
 use streamforge_store::{Edge, MAX_VERSION, Node};
 
 use super::*;
@@ -89,7 +89,15 @@ prop_compose! {
             volatility: numbers[0],
             probabilities: [numbers[1], numbers[2], numbers[3]].into(),
             split: if is_live { Split::Live } else { Split::Test },
+            health: is_live.then(|| Health { age: Some(open_time), ..Health::of(u64::from(horizon), 7) }),
         }}
+    }
+}
+
+prop_compose! {
+    fn gaps()(symbol in symbols(), numbers in any::<[u64; 2]>(), since in times(), why in "\\PC*") -> FeedInterrupted {
+        let (stream, state) = ("klines_1m".to_owned(), if since % 2 == 0 { GapState::Open } else { GapState::Left });
+        FeedInterrupted { symbol, stream, from: numbers[0], to: numbers[1], state, why, since }
     }
 }
 
@@ -184,6 +192,11 @@ proptest! {
     #[test]
     fn predictions_come_back(rows in vec(predictions(), 1..20)) {
         prop_assert_eq!(again(&Contents::Predictions, &rows), Rows::Predictions(rows));
+    }
+
+    #[test]
+    fn gaps_come_back(rows in vec(gaps(), 1..20)) {
+        prop_assert_eq!(again(&Contents::Gaps, &rows), Rows::Gaps(rows));
     }
 
     #[test]

@@ -205,6 +205,7 @@ pub(crate) fn prediction(model: &str, split: Split, symbol: &str, open_time: Mil
         volatility: 0.1 + 0.2,
         probabilities: [1.0 / 3.0, 0.5, 1.0 / 6.0].into(),
         split,
+        health: None,
     };
     Versioned { version: open_time.unsigned_abs(), value }
 }

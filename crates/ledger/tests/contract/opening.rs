@@ -27,7 +27,8 @@ pub(crate) async fn tables_of_a_newer_version_are_refused(place: &Place) {
     place
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             SELECT 999, 'of tomorrow', success, checksum, execution_time FROM _sqlx_migrations",
+             SELECT 999, 'of tomorrow', success, checksum, execution_time FROM _sqlx_migrations \
+             WHERE version = 1",
         )
         .await;
     let error = place.refusal().await;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use streamforge_events::{Interval, Prediction, Split};
+use streamforge_events::{Health, Interval, Prediction, Split};
 use streamforge_ledger::{Outcome, RoiQuery, RoiRow};
 
 use crate::Place;
@@ -21,6 +21,7 @@ fn row(model: &str, symbol: &str, bar: i64) -> RoiRow {
             volatility: 0.1 + 0.2,
             probabilities: [0.25, 1.0 / 3.0, 0.416_666_666_666_666_63].into(),
             split: Split::Live,
+            health: None,
         },
         due: (bar + 4) * MINUTE,
         predicted_class: "up".to_owned(),
@@ -39,7 +40,8 @@ fn all() -> RoiQuery {
 
 pub(crate) async fn rows_are_read_as_they_were_kept(place: &Place) {
     let ledger = place.open().await;
-    let rows = [row("gnn", "BTCUSDT", 1), closed(row("gnn", "BTCUSDT", 2), "down", -0.25)];
+    let mut rows = [row("gnn", "BTCUSDT", 1), closed(row("gnn", "BTCUSDT", 2), "down", -0.25)];
+    rows[1].prediction.health = Some(Health { filled: 3, age: Some(1_200), ..Health::of(97, 96) });
     ledger.keep(&rows, 100).await.unwrap();
     ledger.keep(&rows, 100).await.unwrap();
     assert_eq!(place.open().await.roi(&all(), None, 10).await.unwrap(), rows);

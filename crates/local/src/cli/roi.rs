@@ -14,7 +14,7 @@ use super::{
 use crate::platform::Places;
 
 const HEADER: &str = "model,version,symbol,interval,horizon,open_time,volatility,down,sideways,up,predicted_class,\
-                      realised_volatility,realised_class,log_return,gain";
+                      realised_volatility,realised_class,log_return,gain,grade";
 
 /// Rows that are read at once.
 const PAGE: u32 = 5_000;
@@ -115,8 +115,9 @@ fn line(writer: &mut impl Write, row: &RoiRow, output: Output) -> io::Result<()>
     write!(writer, "{model},{version},{symbol},{interval},{horizon},{open_time},{volatility},{down},{sideways},{up},")?;
     match outcome {
         Some(Came { volatility, class, log_return, gain }) => {
-            writeln!(writer, "{predicted_class},{volatility},{class},{log_return},{gain}")
+            write!(writer, "{predicted_class},{volatility},{class},{log_return},{gain},")?;
         }
-        None => writeln!(writer, "{predicted_class},,,,"),
+        None => write!(writer, "{predicted_class},,,,,")?,
     }
+    writeln!(writer, "{}", prediction.health.map_or("", |health| health.grade.as_str()))
 }

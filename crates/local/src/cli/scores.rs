@@ -30,10 +30,11 @@ pub(super) fn print_predictions(predictions: &[Prediction]) -> Outcome {
         let Prediction { symbol, open_time, horizon, volatility, .. } = prediction;
         let shares = prediction.probabilities.array().map(|share| format!("{share:.3}"));
         let texts = [symbol.to_string(), streamforge_events::rfc3339(*open_time), horizon.to_string()];
-        texts.into_iter().chain([format!("{volatility:.6}")]).chain(shares).collect()
+        let health = prediction.health.map(|health| health.grade.as_str().to_owned()).unwrap_or_default();
+        texts.into_iter().chain([format!("{volatility:.6}")]).chain(shares).chain([health]).collect()
     };
     let rows: Vec<Vec<String>> = predictions.iter().map(row).collect();
-    let names = ["symbol", "bar", "bars ahead", "volatility", "down", "sideways", "up"];
+    let names = ["symbol", "bar", "bars ahead", "volatility", "down", "sideways", "up", "data"];
     Ok(output::table(&names, &[2, 3, 4, 5, 6], &rows)?)
 }
 

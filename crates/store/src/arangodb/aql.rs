@@ -81,6 +81,11 @@ pub(super) const PREDICTIONS: &str = "FOR p IN predictions \
     AND p.open_time >= @from AND p.open_time < @to \
     SORT p.order LIMIT @limit RETURN p";
 
+pub(super) const GAPS: &str = "FOR g IN gaps \
+    FILTER g.order > @after AND g.order < @end AND (@stream == null OR g.stream == @stream) \
+    AND g.to >= @first AND g.from <= @last \
+    SORT g.order LIMIT @limit RETURN g";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +153,7 @@ mod tests {
             DROP_NODES,
             DROP_EDGES,
             PREDICTIONS,
+            GAPS,
         ] {
             for attribute in text.split('.').skip(1) {
                 let end = attribute.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');

@@ -12,6 +12,7 @@ mod documents;
 pub mod double;
 mod driver;
 mod failure;
+mod gaps;
 mod graphs;
 mod in_flight;
 mod klines;

@@ -17,6 +17,7 @@ pub(super) const GRAPHS: &str = "graphs";
 pub(super) const ASSETS: &str = "assets";
 pub(super) const ASSET_RELATIONS: &str = "asset_relations";
 pub(super) const PREDICTIONS: &str = "predictions";
+pub(super) const GAPS: &str = "gaps";
 pub(super) const LEASES: &str = "leases";
 pub(super) const SCHEMA: &str = "streamforge_schema";
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use streamforge_events::{Millis, Prediction};
+use streamforge_events::{Health, Millis, Prediction};
 
 use super::{
     ArangoStore, aql,
@@ -38,6 +38,8 @@ struct Content {
     down: f64,
     sideways: f64,
     up: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
 }
 
 #[async_trait]
@@ -125,6 +127,7 @@ impl<'a> Keyed<'a> {
             down,
             sideways,
             up,
+            health: prediction.health,
         };
         Self { order, model_version: prediction.version.to_string(), content }
     }
@@ -157,7 +160,8 @@ fn check(row: &Versioned<Prediction>) -> Result<(), Reject> {
 fn prediction(document: Document) -> Result<Prediction, Failure> {
     let unreadable = |what: &str| Failure::Unfit(format!("{what} of a prediction cannot be read"));
     let Document { content, model_version, .. } = document;
-    let Content { model, symbol, interval, open_time, horizon, split, volatility, down, sideways, up } = content;
+    let Content { model, symbol, interval, open_time, horizon, split, volatility, down, sideways, up, health } =
+        content;
     Ok(Prediction {
         model: model.parse().map_err(|_| unreadable("model"))?,
         version: model_version.parse().map_err(|_| unreadable("version"))?,
@@ -168,6 +172,7 @@ fn prediction(document: Document) -> Result<Prediction, Failure> {
         split: serde_json::from_value(split.into()).map_err(|_| unreadable("split"))?,
         volatility,
         probabilities: [down, sideways, up].into(),
+        health,
     })
 }
 
@@ -192,6 +197,7 @@ mod tests {
                 down: 0.25,
                 sideways: 0.5,
                 up: 0.25,
+                health: None,
             },
         })
         .unwrap()

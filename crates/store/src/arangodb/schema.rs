@@ -19,8 +19,8 @@ use super::{
     driver::{self, Driver, failure},
     failure::{DUPLICATE_GRAPH, DUPLICATE_NAME, Failure, NO_COLLECTION, NO_DATABASE, NO_DOCUMENT},
     names::{
-        ASSET_GRAPH, ASSET_RELATIONS, ASSETS, CANDLES, GRAPHS, IDEMPOTENCY_KEYS, LEASES, PREDICTIONS, QUEUE_STATE,
-        SCHEMA, SERIES, TRADES,
+        ASSET_GRAPH, ASSET_RELATIONS, ASSETS, CANDLES, GAPS, GRAPHS, IDEMPOTENCY_KEYS, LEASES, PREDICTIONS,
+        QUEUE_STATE, SCHEMA, SERIES, TRADES,
     },
     session::Session,
     transport::Call,
@@ -32,12 +32,12 @@ use super::{
 /// <https://docs.arangodb.com/3.12/release-notes/version-3.12/whats-new-in-3-12/#external-versioning-support>
 const OLDEST_SERVER: (u32, u32) = (3, 12);
 /// Version of what is made here.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const DOCUMENTS: u8 = 2;
 const EDGES: u8 = 3;
 
-const COLLECTIONS: [(&str, u8); 11] = [
+const COLLECTIONS: [(&str, u8); 12] = [
     (CANDLES, DOCUMENTS),
     (TRADES, DOCUMENTS),
     (SERIES, DOCUMENTS),
@@ -47,12 +47,13 @@ const COLLECTIONS: [(&str, u8); 11] = [
     (ASSETS, DOCUMENTS),
     (ASSET_RELATIONS, EDGES),
     (PREDICTIONS, DOCUMENTS),
+    (GAPS, DOCUMENTS),
     (LEASES, DOCUMENTS),
     (SCHEMA, DOCUMENTS),
 ];
 
 /// Candles need none: they are read in the order of their keys.
-const INDEXES: [(&str, &str, &[&str]); 7] = [
+const INDEXES: [(&str, &str, &[&str]); 8] = [
     (TRADES, "trades_by_time", &["symbol", "timestamp", "trade_id"]),
     (QUEUE_STATE, "workflows_by_age", &["created_at", "id"]),
     (QUEUE_STATE, "workflows_by_deadline", &["next_deadline", "id"]),
@@ -60,6 +61,7 @@ const INDEXES: [(&str, &str, &[&str]); 7] = [
     (ASSETS, "assets_of_a_graph", &["graph_key", "generation", "position"]),
     (ASSET_RELATIONS, "relations_of_a_graph", &["graph_key", "generation", "position"]),
     (PREDICTIONS, "predictions_by_identity", &["order"]),
+    (GAPS, "gaps_by_identity", &["order"]),
 ];
 
 /// How much is looked at.

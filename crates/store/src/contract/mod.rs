@@ -4,6 +4,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a broken promise is a panic, that is what the suite is for")]
 #![expect(clippy::missing_errors_doc, reason = "a failure of the store fails the test")]
 
+pub mod gaps;
 pub mod graphs;
 pub mod leases;
 pub mod loaded;
@@ -40,6 +41,7 @@ macro_rules! store_contract {
                 unknown_series_is_empty, wrong_kind_is_refused, coverage_reports_gaps,
                 coverage_follows_the_calendar, coverage_of_trades_counts_missing_ids, coverage_of_many_rows;
             loaded: ranges_are_merged, racing_marks_are_all_kept;
+            gaps: what_was_told_is_kept_once, gap_pages_join, query_selects_gaps, impossible_gap_is_rejected;
             workflows: created_once, lost_swap_shows_the_current_document, missing_document_cannot_be_swapped,
                 racing_writers_each_count_once, list_is_newest_first_and_paged, list_filters_by_status,
                 foreign_cursor_is_refused, statuses_are_counted,

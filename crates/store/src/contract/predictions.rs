@@ -1,6 +1,6 @@
 //! Predictions: one under its identity, the newest version of it, read in pages.
 
-use streamforge_events::{Interval, Prediction, Split};
+use streamforge_events::{Health, Interval, Prediction, Split};
 
 use super::{
     Backend,
@@ -30,13 +30,15 @@ pub async fn prediction_is_read_as_it_was_put(backend: &impl Backend) -> Result<
     apart.push(Prediction { interval: Interval::H1, ..first.clone() });
     apart.push(Prediction { open_time: START + 1, ..first.clone() });
     apart.push(Prediction { horizon: first.horizon.saturating_add(1), ..first.clone() });
-    apart.push(Prediction { split: Split::Test, ..first });
+    apart.push(Prediction { split: Split::Test, ..first.clone() });
+    let health = Health { filled: 3, age: Some(1_200), ..Health::of(97, 96) };
+    apart.push(Prediction { open_time: START + 2, health: Some(health), ..first });
     let rows: Vec<_> = apart.iter().cloned().map(|value| versioned(1, value)).collect();
-    assert_eq!(store.upsert_predictions(&rows).await?.items, vec![Ok(Applied::Inserted); 8]);
+    assert_eq!(store.upsert_predictions(&rows).await?.items, vec![Ok(Applied::Inserted); 9]);
     let read = all(&*backend.open().await?).await?;
     assert_eq!(read.len(), apart.len());
     assert!(apart.iter().all(|prediction| read.contains(prediction)), "{read:?}");
-    assert_eq!(store.upsert_predictions(&rows).await?.items, vec![Ok(Applied::Unchanged); 8]);
+    assert_eq!(store.upsert_predictions(&rows).await?.items, vec![Ok(Applied::Unchanged); 9]);
     assert!(store.upsert_predictions(&[]).await?.items.is_empty());
     Ok(())
 }

@@ -118,6 +118,7 @@ pub(super) fn prediction(name: &str, open_time: Millis) -> Prediction {
         volatility: 0.1 + 0.2,
         probabilities: [1.0 / 3.0, 0.5, 1.0 / 6.0].into(),
         split: Split::Live,
+        health: None,
     }
 }
 

@@ -177,9 +177,12 @@ pub async fn coverage_reports_gaps(backend: &impl Backend) -> Result<(), Error> 
     let gap = |from, to, missing| Gap { from: START + from * MINUTE, to: START + to * MINUTE, missing };
     let at = |bar| Some(START + bar * MINUTE);
     let whole = store.coverage(&series, None).await?;
-    assert_eq!(whole, Coverage { rows: 5, first: at(0), last: at(7), gaps: vec![gap(2, 4, 2), gap(6, 7, 1)] });
+    assert_eq!(
+        whole,
+        Coverage { rows: 5, first: at(0), last: at(7), gaps: vec![gap(2, 4, 2), gap(6, 7, 1)], numbers: None }
+    );
     let part = store.coverage(&series, Some(range(START + MINUTE, START + 7 * MINUTE))).await?;
-    assert_eq!(part, Coverage { rows: 3, first: at(1), last: at(5), gaps: vec![gap(2, 4, 2)] });
+    assert_eq!(part, Coverage { rows: 3, first: at(1), last: at(5), gaps: vec![gap(2, 4, 2)], numbers: None });
     let edge = store.coverage(&series, Some(range(START + 2 * MINUTE, START + 4 * MINUTE))).await?;
     assert_eq!(edge, Coverage::default());
     assert_eq!(store.read_klines(&series, range(START, START + 8 * MINUTE), None, 100).await?.len(), 5);
@@ -219,10 +222,11 @@ pub async fn coverage_of_trades_counts_missing_ids(backend: &impl Backend) -> Re
     let batch = [(1, 0), (2, 0), (5, 7), (6, 9)].map(|(id, time)| trade(id, START + time));
     store.upsert_trades(&series, &batch).await?;
     let gaps = vec![Gap { from: START, to: START + 7, missing: 2 }];
-    let whole = Coverage { rows: 4, first: Some(START), last: Some(START + 9), gaps };
+    let whole = Coverage { rows: 4, first: Some(START), last: Some(START + 9), gaps, numbers: Some((1, 6)) };
     assert_eq!(store.coverage(&series, None).await?, whole);
     let part = store.coverage(&series, Some(range(START + 1, START + 9))).await?;
-    assert_eq!(part, Coverage { rows: 1, first: Some(START + 7), last: Some(START + 7), gaps: vec![] });
+    let seventh = Some(START + 7);
+    assert_eq!(part, Coverage { rows: 1, first: seventh, last: seventh, gaps: vec![], numbers: Some((5, 5)) });
     Ok(())
 }
 

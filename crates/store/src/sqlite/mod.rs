@@ -3,6 +3,7 @@
 mod check;
 mod coverage;
 mod failure;
+mod gaps;
 mod graphs;
 mod klines;
 mod leases;

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use streamforge_events::{Interval, Millis, ModelName, ModelVersion, Prediction, Split, Symbol};
+use serde_json::json;
+use streamforge_events::{Health, Interval, Millis, ModelName, ModelVersion, Prediction, Split, Symbol};
 
 use super::{
     SqliteStore,
@@ -13,14 +14,14 @@ use crate::{
 };
 
 const INSERT: &str = "
-    INSERT INTO predictions (series_id, open_time, version, volatility, down, sideways, up)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    INSERT INTO predictions (series_id, open_time, version, volatility, down, sideways, up, health)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT DO NOTHING";
 
 const UPDATE: &str = "
-    UPDATE predictions SET (version, volatility, down, sideways, up) = (?3, ?4, ?5, ?6, ?7)
+    UPDATE predictions SET (version, volatility, down, sideways, up, health) = (?3, ?4, ?5, ?6, ?7, ?8)
     WHERE series_id = ?1 AND open_time = ?2 AND version < ?3
-        AND (volatility, down, sideways, up) IS NOT (?4, ?5, ?6, ?7)";
+        AND (volatility, down, sideways, up, health) IS NOT (?4, ?5, ?6, ?7, ?8)";
 
 const CONFIRM: &str = "UPDATE predictions SET version = ?3 WHERE series_id = ?1 AND open_time = ?2 AND version < ?3";
 
@@ -31,7 +32,7 @@ const SERIES: &str = "
     ORDER BY model, model_version, split, symbol, interval, horizon";
 
 const SELECT: &str = "
-    SELECT open_time, volatility, down, sideways, up, version FROM predictions
+    SELECT open_time, volatility, down, sideways, up, version, health FROM predictions
     WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time LIMIT ?4";
 
 #[async_trait]
@@ -112,10 +113,11 @@ fn check(row: &Versioned<Prediction>) -> Result<(), Reject> {
 }
 
 fn upsert_one(connection: &Connection, series: i64, row: &Versioned<Prediction>) -> Result<Applied, Failure> {
-    let Prediction { open_time, volatility, probabilities, .. } = &row.value;
+    let Prediction { open_time, volatility, probabilities, health, .. } = &row.value;
     let version = signed(row.version);
     let [down, sideways, up] = probabilities.array();
-    let values = params![series, open_time, version, volatility, down, sideways, up];
+    let health = health.map(|health| json!(health).to_string());
+    let values = params![series, open_time, version, volatility, down, sideways, up, health];
     if connection.prepare_cached(INSERT)?.execute(values)? == 1 {
         return Ok(Applied::Inserted);
     }
@@ -206,6 +208,7 @@ fn template(row: &Row<'_>) -> Result<Prediction, Failure> {
         open_time: 0,
         volatility: 0.0,
         probabilities: [0.0; 3].into(),
+        health: None,
     })
 }
 
@@ -228,9 +231,17 @@ fn append(
             open_time: row.get(0)?,
             volatility: row.get(1)?,
             probabilities: [row.get(2)?, row.get(3)?, row.get(4)?].into(),
+            health: health(row.get(6)?)?,
             ..template.clone()
         };
         found.push(Versioned { version: unsigned(row.get(5)?)?, value });
     }
     Ok(())
+}
+
+fn health(text: Option<String>) -> Result<Option<Health>, Failure> {
+    let read = |text: String| {
+        serde_json::from_str(&text).map_err(|_| Failure::Damaged(format!("stored value `{text}` cannot be read")))
+    };
+    text.map(read).transpose()
 }

@@ -12,7 +12,7 @@ use crate::Error;
 
 /// Marks the file as a store (`SFst`), so that another `SQLite` file given by mistake is refused.
 const APPLICATION_ID: i64 = 0x5346_7374;
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// The oldest version that can be brought up to date.
 const OLDEST: i64 = 1;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,6 +147,21 @@ const ADDED_BY_2: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What version 3 added; predictions of before have nothing in the new column.
+const ADDED_BY_3: &str = "
+    CREATE TABLE IF NOT EXISTS gaps (
+        symbol TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        from_number INTEGER NOT NULL,
+        to_number INTEGER NOT NULL,
+        since INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        why TEXT NOT NULL,
+        PRIMARY KEY (symbol, stream, from_number, to_number, since, state)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE predictions ADD COLUMN health TEXT;
+";
+
 /// Opens the store for writing and creates its file and tables where there are none.
 ///
 /// The caller holds the turn, since the switch to WAL does not wait for locks.
@@ -204,6 +219,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
         transaction.execute_batch(ADDED_BY_2)?;
+        transaction.execute_batch(ADDED_BY_3)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
     }

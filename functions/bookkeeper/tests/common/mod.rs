@@ -160,6 +160,7 @@ fn prediction(symbol: &str, bar: i64, split: Split) -> Prediction {
         volatility: 0.5,
         probabilities: probabilities[usize::try_from(bar % 3).unwrap()].into(),
         split,
+        health: None,
     }
 }
 

@@ -42,10 +42,11 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
 }
 
 fn print(name: &BackupName, restored: &Restored, output: Output) -> Outcome {
-    let Restored { rows, predictions, graphs, models, workflows, under_way, conflicts } = restored;
+    let Restored { rows, predictions, gaps, graphs, models, workflows, under_way, conflicts } = restored;
     let parts = [
         ("rows", rows),
         ("predictions", predictions),
+        ("gaps", gaps),
         ("graphs", graphs),
         ("models", models),
         ("workflows", workflows),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use bookkeeper::{History, is_same_series};
 use serde_json::json;
 use streamforge_dataset::Realised;
-use streamforge_events::{ModelName, ModelVersion, Prediction, Split, Symbol};
+use streamforge_events::{Health, ModelName, ModelVersion, Prediction, Split, Symbol};
 use streamforge_store::{PredictionQuery, Store};
 
 use super::{Format, Output, PAGE};
@@ -15,7 +15,8 @@ use crate::cli::{
 };
 use crate::platform::Places;
 
-const HEADER: &str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,realised_class";
+const HEADER: &str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,realised_class,\
+                      grade,bars_needed,bars_present,bars_filled,open_gaps,lacking_symbols,age";
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -84,9 +85,16 @@ fn row(writer: &mut impl Write, prediction: &Prediction, came: Option<Realised>,
             write!(writer, "{symbol},{open_time},{horizon},{version},{volatility},{down},{sideways},{up},")?;
             match came {
                 Some(Realised { volatility, direction, .. }) => {
-                    writeln!(writer, "{volatility},{}", direction.as_str())
+                    write!(writer, "{volatility},{},", direction.as_str())?;
                 }
-                None => writeln!(writer, ","),
+                None => write!(writer, ",,")?,
+            }
+            match prediction.health {
+                Some(Health { needed, present, filled, open_gaps, lacking, age, grade }) => {
+                    let (grade, age) = (grade.as_str(), age.map(|age| age.to_string()).unwrap_or_default());
+                    writeln!(writer, "{grade},{needed},{present},{filled},{open_gaps},{lacking},{age}")
+                }
+                None => writeln!(writer, ",,,,,,"),
             }
         }
         Format::Ndjson => {
@@ -142,6 +150,7 @@ mod tests {
             volatility: 0.5,
             probabilities: [0.25, 0.5, 0.25].into(),
             split,
+            health: (split == Split::Live).then(|| Health { age: Some(1_200), ..Health::of(97, 96) }.graded(None)),
         };
         Versioned { version: 1, value }
     }
@@ -185,6 +194,12 @@ mod tests {
         let ndjson = text(asked(Some(Split::Live), "gnn"), true).await.unwrap();
         let value: serde_json::Value = serde_json::from_str(&ndjson).unwrap();
         assert_eq!((&value["realised_class"], &value["split"]), (&json!("down"), &json!("live")));
+        assert_eq!(value["health"]["grade"], "degraded");
+        assert!(rows.iter().all(|row| row[10..] == [""; 7]), "{csv}");
+        let live = text(asked(Some(Split::Live), "gnn"), false).await.unwrap();
+        let live: Vec<&str> = live.lines().last().unwrap().split(',').collect();
+        assert_eq!(live[10..], ["degraded", "97", "96", "0", "0", "0", "1200"]);
+        assert_eq!((HEADER.split(',').count(), live.len()), (17, 17));
         assert_eq!(text(asked(None, "gnn"), false).await.unwrap().lines().count(), 9);
         let Err(Failure::Failed(reason)) = text(asked(None, "other"), false).await else { panic!() };
         assert_eq!(reason, "no such prediction is stored");

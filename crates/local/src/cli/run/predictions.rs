@@ -88,6 +88,7 @@ mod tests {
             volatility: 0.5,
             probabilities: [0.25, 0.5, 0.25].into(),
             split: Split::Live,
+            health: None,
         };
         Versioned { version: 1, value }
     }

@@ -120,6 +120,7 @@ fn known(text: &str) -> Option<fn(&mut Database, &Value) -> Rows> {
         aql::DROP_NODES => |database, variables| drop_parts(database, "assets", variables),
         aql::DROP_EDGES => |database, variables| drop_parts(database, "asset_relations", variables),
         aql::PREDICTIONS => predictions,
+        aql::GAPS => gaps,
         _ => return None,
     };
     Some(run)
@@ -265,6 +266,19 @@ fn predictions(database: &mut Database, variables: &Value) -> Rows {
             && fits(row, "interval", "interval")
             && order(&row["open_time"], &variables["from"]).is_ge()
             && order(&row["open_time"], &variables["to"]).is_lt()
+    });
+    rows.sort_by(|a, b| by(a, b, "order"));
+    limited(rows, variables)
+}
+
+fn gaps(database: &mut Database, variables: &Value) -> Rows {
+    let mut rows = all(database, "gaps");
+    rows.retain(|row| {
+        order(&row["order"], &variables["after"]).is_gt()
+            && order(&row["order"], &variables["end"]).is_lt()
+            && (variables["stream"].is_null() || row["stream"] == variables["stream"])
+            && order(&row["to"], &variables["first"]).is_ge()
+            && order(&row["from"], &variables["last"]).is_le()
     });
     rows.sort_by(|a, b| by(a, b, "order"));
     limited(rows, variables)

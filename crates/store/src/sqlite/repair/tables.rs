@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use rusqlite::{Connection, types::Value as Stored};
 use serde_json::Value as Json;
-use streamforge_events::{Decimal, Interval, ModelName, ModelVersion, QueueId, Symbol, TimeRange};
+use streamforge_events::{Decimal, Health, Interval, ModelName, ModelVersion, QueueId, Symbol, TimeRange};
 use streamforge_salvage::{Row, Value};
 
 /// Columns that tell which of two rows under one key is the newer one.
@@ -79,6 +79,10 @@ impl Table {
     /// The columns of a row, if it is one of this table and can be read.
     pub(super) fn columns(&self, row: Row) -> Option<Vec<Stored>> {
         let Row { rowid, mut values } = row;
+        // A row of before a column was added ends before it.
+        while self.columns.get(values.len()).is_some_and(|column| !column.is_required) {
+            values.push(Value::Null);
+        }
         if self.has_rowid && self.columns[0].kind == "INTEGER" {
             match (rowid, values.first()?, values.last()?) {
                 (Some(number), Value::Null, _) => values[0] = Value::Integer(number),
@@ -130,6 +134,8 @@ impl Table {
             "workflows" => is::<QueueId>(text(0)) && is::<Json>(text(5)),
             "idempotency_keys" => is::<QueueId>(text(2)),
             "graphs" => is::<Interval>(text(2)) && TimeRange::new(number(3), number(4)).is_ok() && is::<Json>(text(5)),
+            "gaps" => is::<Symbol>(text(0)) && ["open", "left", "filled"].contains(&text(5)),
+            "predictions" => columns[7] == Stored::Null || serde_json::from_str::<Health>(text(7)).is_ok(),
             "graph_nodes" => is::<Symbol>(text(2)),
             "graph_edges" => is::<Symbol>(text(2)) && is::<Symbol>(text(3)),
             "prediction_series" => {
