@@ -4,6 +4,7 @@ mod backup;
 mod book;
 mod completions;
 mod control;
+mod coverage;
 mod dead_letters;
 mod dummy;
 mod exchange;
@@ -111,6 +112,8 @@ enum Command {
     Book(book::Arguments),
     /// Print or write stored klines, trades, a graph, predictions or what a training learns from.
     Export(export::Arguments),
+    /// Show how complete what is stored of a symbol is, and what is missing.
+    Coverage(coverage::Arguments),
     /// List, show, promote or export trained models.
     #[command(subcommand)]
     Models(models::Command),
@@ -165,6 +168,7 @@ fn execute(cli: Cli) -> Outcome {
             Command::Exchange(command) => exchange::execute(command, output).await,
             Command::Book(arguments) => book::execute(&arguments),
             Command::Export(arguments) => export::execute(arguments, &places, output).await,
+            Command::Coverage(arguments) => coverage::execute(arguments, &places, output).await,
             Command::Models(command) => models::execute(command, &places, output).await,
             Command::Experiments(command) => experiments::execute(command, &places, output).await,
             Command::Roi(arguments) => roi::execute(arguments, &places, output).await,

@@ -4,6 +4,7 @@
 
 mod answer;
 mod control;
+mod coverage;
 mod live;
 mod openapi;
 mod read;

@@ -8,7 +8,7 @@ use streamforge_function::axum::{
     routing::{MethodRouter, get, post},
 };
 
-use super::{ApiState, control, live, openapi, openapi::Route, read, start};
+use super::{ApiState, control, coverage, live, openapi, openapi::Route, read, start};
 
 const JSON: &str = "application/json";
 
@@ -16,6 +16,13 @@ const LIST_QUERY: &[(&str, &str)] = &[
     ("limit", "how many at most, 1 to 500, 50 if not given"),
     ("cursor", "`next_cursor` of the page before"),
     ("status", "pending, loading, finished, stopped or error"),
+];
+
+const COVERAGE_QUERY: &[(&str, &str)] = &[
+    ("symbol", "the symbol, as the exchange writes it"),
+    ("interval", "klines of this interval alone"),
+    ("from", "first instant, RFC 3339 or milliseconds; else all that is stored"),
+    ("to", "first instant that is left out"),
 ];
 
 /// All calls with their handlers.
@@ -41,6 +48,13 @@ fn table() -> Vec<(Route, MethodRouter<Arc<ApiState>>)> {
         (
             gets("/queues/{queue_id}/events", "Live progress until the workflow ends.", "text/event-stream"),
             get(live::progress),
+        ),
+        (
+            Route {
+                query: COVERAGE_QUERY,
+                ..gets("/coverage", "Shows how complete what is stored of a symbol is.", JSON)
+            },
+            get(coverage::show),
         ),
         (
             Route {
