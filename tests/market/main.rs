@@ -9,6 +9,7 @@ mod candles;
 mod definition;
 mod exact;
 mod halts;
+mod live;
 mod recording;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each target needs its own part")]
