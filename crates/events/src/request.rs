@@ -55,7 +55,7 @@ pub enum RequestKind {
 }
 
 /// What a live loader listens to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StreamKind {
     /// Trades.
     Trades,

@@ -6,14 +6,16 @@
 //! <https://github.com/bmoscon/cryptofeed>, where a line of an answer over HTTP has its own URL.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
-    io::{BufRead, BufReader, Lines},
+    io::{BufRead, BufReader, ErrorKind, Lines},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use flate2::read::MultiGzDecoder;
 
-use crate::Error;
+use crate::{Error, recording::names};
 
 /// A frame as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Recorded {
     pub received: i64,
     /// The URL that was asked; none for a frame of a stream, and where the recording does not say.
     pub asked: Option<String>,
+    /// The symbol that its file is named for.
+    pub named: Option<Arc<str>>,
     /// What came.
     pub json: String,
 }
@@ -36,25 +40,38 @@ impl Recorded {
         let query = self.asked.as_deref()?.split_once('?')?.1;
         query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
     }
+
+    /// Whose an answer is: of the symbol that was asked for, or else of the one that the file is named for.
+    #[must_use]
+    pub fn symbol(&self) -> Option<&str> {
+        self.parameter("symbol").or(self.named.as_deref())
+    }
 }
 
 /// The frames of all files of a folder, in the order in which they came.
 #[derive(Debug)]
 pub struct Capture {
     files: Vec<Recording>,
+    /// When the next frame of each file came, and its place among the files: of frames that came at the same time, those
+    /// of the first file come first.
+    due: BTreeSet<(i64, usize)>,
 }
 
 /// One file, and its next frame.
 #[derive(Debug)]
 struct Recording {
     path: PathBuf,
-    lines: Lines<BufReader<MultiGzDecoder<File>>>,
+    named: Option<Arc<str>>,
+    /// Open from the moment at which its first frame was taken: a long recording has more files than may be open.
+    lines: Option<Lines<BufReader<MultiGzDecoder<File>>>>,
     line: usize,
     next: Option<Recorded>,
 }
 
 impl Capture {
     /// Opens all files of a folder whose name ends in `.gz`.
+    ///
+    /// A file that ends in the middle, as that of a process that was killed may, is read as far as it goes.
     ///
     /// # Errors
     /// [`Error::Source`] if the folder cannot be read, has no such file, or one does not begin with a frame.
@@ -70,10 +87,10 @@ impl Capture {
         if paths.is_empty() {
             return Err(fail(folder, "it has no file whose name ends in .gz"));
         }
-        // Of frames that came at the same time, those of the first file come first.
         paths.sort();
-        let files = paths.into_iter().map(Recording::open).collect::<Result<_, _>>()?;
-        Ok(Self { files })
+        let files = paths.into_iter().map(Recording::open).collect::<Result<Vec<_>, _>>()?;
+        let due = files.iter().enumerate().filter_map(|(place, file)| Some((file.next.as_ref()?.received, place)));
+        Ok(Self { due: due.collect(), files })
     }
 }
 
@@ -81,32 +98,56 @@ impl Iterator for Capture {
     type Item = Result<Recorded, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let first = self.files.iter_mut().filter(|file| file.next.is_some());
-        let first = first.min_by_key(|file| file.next.as_ref().map(|frame| frame.received))?;
-        let frame = first.next.take()?;
-        Some(first.advance().map(|()| frame))
+        let (_, place) = self.due.pop_first()?;
+        let file = &mut self.files[place];
+        let frame = file.next.take()?;
+        let advanced = file.advance();
+        self.due.extend(file.next.as_ref().map(|next| (next.received, place)));
+        Some(advanced.map(|()| frame))
     }
 }
 
 impl Recording {
     fn open(path: PathBuf) -> Result<Self, Error> {
-        let file = File::open(&path).map_err(|error| fail(&path, &format!("the file cannot be read: {error}")))?;
-        let lines = BufReader::new(MultiGzDecoder::new(file)).lines();
-        let mut recording = Self { path, lines, line: 0, next: None };
+        let name = path.file_name().and_then(|name| name.to_str());
+        let named = name.and_then(names::symbol).map(Arc::from);
+        let mut recording = Self { path, named, lines: None, line: 0, next: None };
         recording.advance()?;
+        recording.lines = None;
         Ok(recording)
+    }
+
+    fn lines(&self) -> Result<Lines<BufReader<MultiGzDecoder<File>>>, Error> {
+        let unreadable = |error| fail(&self.path, &format!("the file cannot be read: {error}"));
+        let mut lines = BufReader::new(MultiGzDecoder::new(File::open(&self.path).map_err(unreadable)?)).lines();
+        for _ in 0..self.line {
+            lines.next().transpose().map_err(unreadable)?;
+        }
+        Ok(lines)
     }
 
     /// Reads the next frame.
     fn advance(&mut self) -> Result<(), Error> {
-        for line in self.lines.by_ref() {
+        let mut lines = match self.lines.take() {
+            Some(lines) => lines,
+            None => self.lines()?,
+        };
+        for line in lines.by_ref() {
             self.line += 1;
             let place = || format!("{}:{}", self.path.display(), self.line);
             let unreadable = |reason: String| Error::Source { place: place(), reason };
-            let line = line.map_err(|error| unreadable(format!("the line cannot be read: {error}")))?;
+            let line = match line {
+                Ok(line) => line,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    tracing::warn!(place = place(), "the file ends in the middle, and is read up to there");
+                    return Ok(());
+                }
+                Err(error) => return Err(unreadable(format!("the line cannot be read: {error}"))),
+            };
             if let Read::Frame(frame) = read(&line).map_err(|reason| unreadable(reason.to_owned()))? {
-                self.next = Some(frame);
-                break;
+                self.next = Some(Recorded { named: self.named.clone(), ..frame });
+                self.lines = Some(lines);
+                return Ok(());
             }
         }
         Ok(())
@@ -134,7 +175,7 @@ fn read(line: &str) -> Result<Read, &'static str> {
         None => time.parse().ok(),
     };
     let received = received.ok_or(expected)?;
-    Ok(Read::Frame(Recorded { received, asked, json: json.to_owned() }))
+    Ok(Read::Frame(Recorded { received, asked, named: None, json: json.to_owned() }))
 }
 
 /// Seconds with at most nine digits behind the point.
@@ -183,7 +224,7 @@ mod tests {
             (1_500_000_000, "{\"b\":2}"),
         ];
         assert_eq!(shown, expected);
-        assert_eq!((frames[2].parameter("symbol"), frames[2].parameter("limit")), (Some("S"), None));
+        assert_eq!((frames[2].symbol(), frames[2].parameter("limit"), frames[1].symbol()), (Some("S"), None, None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can go wrong with the exchange, and whether asking again can help.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use streamforge_events::Symbol;
 
@@ -117,6 +117,23 @@ pub enum Error {
         /// What was expected.
         reason: String,
     },
+    /// A folder cannot take a recording.
+    #[error("folder `{}` cannot take a recording: {reason}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way.
+        reason: String,
+    },
+    /// A recording cannot be written; what was written before stays.
+    #[error("failed to write the recording to `{}`", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The simulator's server stopped.
     #[error("exchange simulator failed to serve")]
     Serve(#[source] std::io::Error),
@@ -135,8 +152,13 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::Window { .. }
             | Self::Source { .. }
-            | Self::Faults { .. } => true,
-            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Transport { .. } | Self::Serve(_) => false,
+            | Self::Faults { .. }
+            | Self::Folder { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::Transport { .. }
+            | Self::Write { .. }
+            | Self::Serve(_) => false,
         }
     }
 }

@@ -10,8 +10,11 @@ mod client;
 pub mod continuity;
 mod error;
 pub mod frame;
+pub mod recording;
 pub mod simulator;
 pub mod stream;
 
-pub use client::{Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage, read_klines};
+pub use client::{
+    Answered, Client, ClientConfig, ExchangeInfo, Page, SymbolInfo, TradePage, read_klines, snapshot_levels,
+};
 pub use error::Error;

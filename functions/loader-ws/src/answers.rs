@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use streamforge_events::{Kline, Millis, TimeRange, Trade};
-use streamforge_exchange::{Client, Error, Page, book::Snapshot};
+use streamforge_exchange::{Client, Error, Page, book::Snapshot, snapshot_levels};
 use tokio::task::JoinSet;
 
 use crate::{desk::Desk, output::Question};
@@ -42,14 +42,9 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// `books` is how many books there are: many have to do with smaller snapshots, as the exchange's budget is one.
+    /// `books` is how many books there are.
     pub(crate) fn new(client: Client, books: usize) -> Self {
-        let levels = match books {
-            0..=10 => 5_000,
-            11..=60 => 1_000,
-            61..=200 => 500,
-            _ => 100,
-        };
+        let levels = snapshot_levels(books);
         Self { client, waiting: VecDeque::new(), known: HashSet::new(), asked: JoinSet::new(), levels }
     }
 

@@ -159,6 +159,7 @@ fn note(desk: &mut Desk, connected: &mut Option<Instant>, event: FeedEvent, assi
         FeedEvent::Overrun { frames } => {
             desk.suspect(format!("{frames} frames were dropped: the log was too slow"));
         }
+        FeedEvent::Over => {}
         FeedEvent::Silent { stream, silence } => {
             let why = match silence {
                 Silence::FromTheBeginning => format!("{stream} never said anything: it may not exist"),

@@ -3,7 +3,7 @@
 use streamforge_events::Symbol;
 
 use super::{
-    Client, encoded,
+    Answered, Client, encoded,
     request::{Call, LARGEST_ANSWER},
     rows::Flaw,
 };
@@ -22,6 +22,23 @@ impl Client {
     /// # Source
     /// <https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#order-book>
     pub async fn depth(&self, symbol: &Symbol, limit: usize) -> Result<Snapshot, Error> {
+        let call = self.depth_call(symbol, limit).await?;
+        self.get(&call, |body| read(body, limit)).await
+    }
+
+    /// Reads the same, and answers the last update with the text as it came.
+    ///
+    /// # Errors
+    /// As [`Client::depth`].
+    pub async fn depth_as_it_came(&self, symbol: &Symbol, limit: usize) -> Result<Answered<u64>, Error> {
+        let call = self.depth_call(symbol, limit).await?;
+        let answered =
+            |body: &[u8]| Ok((read(body, limit)?.last_update_id, String::from_utf8_lossy(body).into_owned()));
+        let (value, text) = self.get(&call, answered).await?;
+        Ok(Answered { url: self.url(&call), value, text })
+    }
+
+    async fn depth_call(&self, symbol: &Symbol, limit: usize) -> Result<Call, Error> {
         self.greet(symbol).await?;
         let weight = match limit {
             0..=100 => 5,
@@ -30,8 +47,18 @@ impl Client {
             _ => 250,
         };
         let target = format!("depth?symbol={}&limit={limit}", encoded(symbol));
-        let call = Call { target, weight, largest: LARGEST_ANSWER };
-        self.get(&call, |body| read(body, limit)).await
+        Ok(Call { target, weight, largest: LARGEST_ANSWER })
+    }
+}
+
+/// Levels of a snapshot: many books have to do with smaller ones, as the exchange's budget is one.
+#[must_use]
+pub fn snapshot_levels(books: usize) -> usize {
+    match books {
+        0..=10 => 5_000,
+        11..=60 => 1_000,
+        61..=200 => 500,
+        _ => 100,
     }
 }
 

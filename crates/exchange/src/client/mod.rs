@@ -23,6 +23,7 @@ use crate::Error;
 use gate::Gate;
 use server_time::ServerTime;
 
+pub use depth::snapshot_levels;
 pub use symbols::{ExchangeInfo, SymbolInfo};
 
 /// Reads an answer of the exchange to a request for klines, as the client does.
@@ -92,6 +93,17 @@ pub struct TradePage<Row> {
     pub is_full: bool,
     /// Rows without price, quantity or trade ids, which the exchange is known to hold; they are left out.
     pub poisoned: u64,
+}
+
+/// An answer as it came, and what was read of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// What was asked.
+    pub url: String,
+    /// What was read.
+    pub value: T,
+    /// What came.
+    pub text: String,
 }
 
 /// A client of the exchange; clones share connections, weight budget and clock, so one process needs one.

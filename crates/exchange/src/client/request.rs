@@ -97,13 +97,17 @@ impl Client {
         }
     }
 
+    /// What is asked.
+    pub(super) fn url(&self, call: &Call) -> String {
+        format!("{}/api/v3/{}", self.shared.config.base_url, call.target)
+    }
+
     async fn try_once(&self, call: &Call) -> Result<(Verdict, Vec<u8>), Error> {
         let shared = &self.shared;
         let enter = shared.gate.enter(&shared.server_time, call.weight, shared.config.patience);
         let ticket =
             enter.await.map_err(|retry_after| Error::RateLimited { request: call.target.clone(), retry_after })?;
-        let url = format!("{}/api/v3/{}", shared.config.base_url, call.target);
-        let response = match shared.http.get(url).send().await {
+        let response = match shared.http.get(self.url(call)).send().await {
             Ok(response) => response,
             Err(source) => return Ok((transport(call, source), Vec::new())),
         };

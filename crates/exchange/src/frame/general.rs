@@ -95,10 +95,7 @@ pub(super) fn frame(json: &str, limit: Option<usize>) -> Result<Frame<'_>, serde
             serde_json::from_str::<serde::de::IgnoredAny>(json)?;
             return Ok(Frame::Other);
         }
-        let raw: RawSnapshot = serde_json::from_str(json)?;
-        let (bids, asks) = (levels(raw.bids), levels(raw.asks));
-        let limit = limit.unwrap_or_else(|| likely_limit(bids.len().max(asks.len())));
-        return Ok(Frame::Snapshot(Snapshot { last_update_id: raw.last_update_id, bids, asks, limit }));
+        return Ok(Frame::Snapshot(snapshot(json, limit)?));
     };
     let name = stream.split_once('@').map_or("", |(_, name)| name);
     if name == "depth" || name.starts_with("depth@") {
@@ -137,7 +134,18 @@ pub(super) fn frame(json: &str, limit: Option<usize>) -> Result<Frame<'_>, serde
         let ask = Level { price: raw.a, quantity: raw.ask_quantity };
         return Ok(Frame::BookTicker { symbol: raw.s, update_id: raw.u, top: Top { bid, ask } });
     }
+    if name == "snapshot" {
+        let symbol = stream.split_once('@').map_or("", |(symbol, _)| symbol).to_uppercase();
+        return Ok(Frame::SnapshotOf { symbol, snapshot: snapshot(data.get(), limit)? });
+    }
     Ok(Frame::Other)
+}
+
+fn snapshot(json: &str, limit: Option<usize>) -> Result<Snapshot, serde_json::Error> {
+    let raw: RawSnapshot = serde_json::from_str(json)?;
+    let (bids, asks) = (levels(raw.bids), levels(raw.asks));
+    let limit = limit.unwrap_or_else(|| likely_limit(bids.len().max(asks.len())));
+    Ok(Snapshot { last_update_id: raw.last_update_id, bids, asks, limit })
 }
 
 /// The stream and the data of a combined frame; none for anything else.

@@ -67,6 +67,13 @@ pub enum Frame<'a> {
     },
     /// A snapshot of a book, which does not say whose.
     Snapshot(Snapshot),
+    /// A snapshot among the frames, as a recording has it that is played.
+    SnapshotOf {
+        /// The symbol.
+        symbol: String,
+        /// The snapshot.
+        snapshot: Snapshot,
+    },
     /// Anything else.
     Other,
 }

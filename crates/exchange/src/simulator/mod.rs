@@ -34,6 +34,7 @@ use tokio::{net::TcpListener, time::Instant};
 use crate::Error;
 use market::Market;
 
+pub use captured::Contents;
 pub use counters::Counters;
 pub use faults::{Faults, SWITCHES, Vanishing};
 
@@ -51,6 +52,18 @@ pub struct SimulatorConfig {
     pub faults: Faults,
     /// What has been asked so far; keep a clone to read it.
     pub counters: Arc<Counters>,
+    /// How a recording of streams is played.
+    pub playing: Playing,
+}
+
+/// How a recording of streams is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Playing {
+    /// Like a market: who comes late has missed what was before, and who does not read is let go.
+    #[default]
+    AsItWas,
+    /// Every connection hears all of it, snapshots and remarks among the frames, and is waited for.
+    Whole,
 }
 
 impl SimulatorConfig {
@@ -63,6 +76,7 @@ impl SimulatorConfig {
             weight_limit: Some(6_000),
             faults: Faults::default(),
             counters: Arc::default(),
+            playing: Playing::AsItWas,
         }
     }
 }
@@ -149,6 +163,12 @@ impl Source {
         if let Market::Capture(capture) = &self.0 { Some(capture.begins()) } else { None }
     }
 
+    /// What the platform can load of a recording of streams; none for other markets.
+    #[must_use]
+    pub fn contents(&self) -> Option<&Contents> {
+        if let Market::Capture(capture) = &self.0 { Some(capture.contents()) } else { None }
+    }
+
     /// Names of all symbols, in the order in which the exchange lists them.
     #[must_use]
     pub fn symbols(&self) -> Vec<String> {
@@ -175,12 +195,18 @@ struct RunningClock {
     clock: Clock,
     started: Instant,
     not_before: Millis,
+    not_after: Millis,
     skew: Millis,
 }
 
 impl RunningClock {
-    fn start(clock: Clock, skew: Millis, market: &Market) -> Self {
-        Self { clock, started: Instant::now(), not_before: market.recorded_until(), skew }
+    fn start(clock: Clock, skew: Millis, market: &Market, playing: Playing) -> Self {
+        // A recording that is played has no time but its own.
+        let not_after = match (market, playing) {
+            (Market::Capture(capture), Playing::Whole) => capture.ends(),
+            _ => Millis::MAX,
+        };
+        Self { clock, started: Instant::now(), not_before: market.recorded_until(), not_after, skew }
     }
 
     fn now(&self) -> Millis {
@@ -196,6 +222,6 @@ impl RunningClock {
                 since.map_or(0, millis).max(self.not_before)
             }
         };
-        time.saturating_add(self.skew)
+        time.min(self.not_after).saturating_add(self.skew)
     }
 }

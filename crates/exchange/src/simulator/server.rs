@@ -13,7 +13,7 @@ use axum::{
 use streamforge_events::Millis;
 
 use super::{
-    Counters, RunningClock, SimulatorConfig,
+    Counters, Playing, RunningClock, SimulatorConfig,
     endpoints::{Endpoint, Request},
     fault_engine::{Draws, Failure, FaultEngine},
     huge,
@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) faults: FaultEngine,
     pub(super) weight_limit: u32,
     pub(super) counters: Arc<Counters>,
+    pub(super) playing: Playing,
     clock: RunningClock,
     limiter: Mutex<Limiter>,
     attempts: Mutex<Attempts>,
@@ -63,7 +64,8 @@ pub(super) fn router(config: SimulatorConfig) -> Router {
     let market = config.source.0;
     let limit = config.faults.weight.or(config.weight_limit);
     let state = Arc::new(State {
-        clock: RunningClock::start(config.clock, config.faults.skew, &market),
+        clock: RunningClock::start(config.clock, config.faults.skew, &market, config.playing),
+        playing: config.playing,
         market,
         faults: FaultEngine::new(config.faults),
         weight_limit: limit.unwrap_or(USUAL_LIMIT),

@@ -15,6 +15,7 @@ use tokio::{
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 use super::{FeedConfig, FeedEvent, Outlet, Receipt, Silence, silence::Watch, wall};
+use crate::recording::{Mark, mark};
 
 /// Streams of one message.
 const BATCH: usize = 100;
@@ -78,7 +79,8 @@ async fn subscribe(
     notices: &mpsc::Sender<Notice>,
 ) -> String {
     let mut due = Instant::now();
-    for (number, streams) in config.streams.chunks(BATCH).enumerate() {
+    let batch = if config.is_recording { usize::MAX } else { BATCH };
+    for (number, streams) in config.streams.chunks(batch).enumerate() {
         sleep_until(due).await;
         due += MESSAGE_EVERY;
         let message = json!({"method": "SUBSCRIBE", "params": streams, "id": number + 1});
@@ -126,14 +128,21 @@ impl Reader<'_> {
                     let receipt = Receipt { wall: wall(), steady };
                     match stream_name(&text) {
                         Some("!serverShutdown") => drop(self.notices.try_send(Notice::Shutdown)),
+                        Some(mark::STREAM) => {
+                            if let Some(event) = Mark::read(&text).and_then(remark) {
+                                self.outlet.tell(event).await;
+                            }
+                        }
                         Some(stream) => {
                             self.watch.hear(stream, heard);
-                            self.outlet.frame(receipt, text);
+                            self.outlet.frame(receipt, text).await;
                         }
                         // Answers to what was said, and what is none of the exchange's.
                         None if is_answer(&text) => {}
-                        None => self.outlet.frame(receipt, text),
+                        None => self.outlet.frame(receipt, text).await,
                     }
+                    // The reader may have been waited for.
+                    heard = Instant::now();
                 }
                 Some(Ok(Message::Close(frame))) => {
                     return frame.map_or_else(
@@ -166,8 +175,19 @@ fn is_answer(text: &str) -> bool {
     answer.is_ok_and(|answer| answer.get("id").is_some() && answer.get("result").is_some())
 }
 
+/// What a recording says of its own feed, as an exchange would have it felt.
+fn remark(mark: Mark) -> Option<FeedEvent> {
+    match mark {
+        Mark::Connected => Some(FeedEvent::Connected),
+        Mark::Interrupted { reason } => Some(FeedEvent::Disconnected { reason }),
+        Mark::Overrun { frames } => Some(FeedEvent::Overrun { frames }),
+        Mark::Over => Some(FeedEvent::Over),
+        Mark::Begun { .. } | Mark::Silent { .. } | Mark::Missing { .. } | Mark::Foreign { .. } | Mark::Ended => None,
+    }
+}
+
 /// Name of the stream that a combined frame belongs to.
-fn stream_name(text: &str) -> Option<&str> {
+pub(crate) fn stream_name(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("{\"stream\":\"")?;
     rest.split_once('"').map(|(name, _)| name)
 }

@@ -24,6 +24,9 @@ use std::{
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use streamforge_events::{StreamKind, Symbol};
+
+pub(crate) use connection::stream_name;
 pub use silence::Silence;
 
 /// Streams that one feed can have: those of one connection.
@@ -48,6 +51,9 @@ pub struct FeedConfig {
     pub longest_pause: Duration,
     /// Frames that wait for the reader; when there are more, the newest are dropped and counted.
     pub capacity: usize,
+    /// Whether the exchange plays a recording, which waits for its reader and knows no time but that of its frames: all
+    /// streams are subscribed to at once, none is expected to speak, and no frame is dropped.
+    pub is_recording: bool,
 }
 
 impl FeedConfig {
@@ -63,7 +69,14 @@ impl FeedConfig {
             shortest_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(30),
             capacity: 65_536,
+            is_recording: false,
         }
+    }
+
+    /// The settings for an exchange at `base_url` that plays a recording.
+    #[must_use]
+    pub fn of_recording(base_url: impl Into<String>, streams: Vec<String>) -> Self {
+        Self { silence: Duration::MAX, capacity: 4_096, is_recording: true, ..Self::new(base_url, streams) }
     }
 }
 
@@ -105,6 +118,8 @@ pub enum FeedEvent {
         /// How many.
         frames: u64,
     },
+    /// The recording that the exchange plays has come to its end.
+    Over,
 }
 
 /// A feed that runs; it ends when this is dropped.
@@ -119,7 +134,7 @@ impl Feed {
     #[must_use]
     pub fn start(config: FeedConfig) -> Self {
         let (sender, events) = mpsc::channel(config.capacity.max(1));
-        let outlet = Outlet { sender, dropped: Arc::default() };
+        let outlet = Outlet { sender, dropped: Arc::default(), waits: config.is_recording };
         let task = tokio::spawn(renewal::keep(config, outlet));
         Self { events, task }
     }
@@ -136,16 +151,20 @@ impl Drop for Feed {
     }
 }
 
-/// Where a connection puts what comes: never waits, so that the socket is always read on.
+/// Where a connection puts what comes: never waits, so that the socket is always read on, unless the exchange does.
 #[derive(Clone, Debug)]
 struct Outlet {
     sender: mpsc::Sender<FeedEvent>,
     dropped: Arc<AtomicU64>,
+    waits: bool,
 }
 
 impl Outlet {
     /// Hands a frame on, or drops it and counts it.
-    fn frame(&self, receipt: Receipt, text: Utf8Bytes) {
+    async fn frame(&self, receipt: Receipt, text: Utf8Bytes) {
+        if self.waits {
+            return self.tell(FeedEvent::Frame { receipt, text }).await;
+        }
         let dropped = self.dropped.load(Relaxed);
         if dropped > 0 && self.sender.try_send(FeedEvent::Overrun { frames: dropped }).is_ok() {
             self.dropped.fetch_sub(dropped, Relaxed);
@@ -162,10 +181,31 @@ impl Outlet {
     }
 }
 
-/// This machine's time.
-fn wall() -> i64 {
+/// This machine's time, in nanoseconds since the epoch.
+pub(crate) fn wall() -> i64 {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The exchange's name of a stream of a symbol.
+///
+/// # Source
+/// <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
+#[must_use]
+pub fn name(symbol: &Symbol, kind: StreamKind) -> String {
+    let symbol = symbol.to_lower();
+    match kind {
+        // They have the ids that history has.
+        StreamKind::Trades => format!("{symbol}@aggTrade"),
+        StreamKind::Klines(interval) => format!("{symbol}@kline_{interval}"),
+        StreamKind::OrderBook => format!("{symbol}@depth@100ms"),
+    }
+}
+
+/// Name of the stream that a recording has instead of snapshots over REST; the exchange has none like it.
+#[must_use]
+pub fn snapshots(symbol: &Symbol) -> String {
+    format!("{}@snapshot", symbol.to_lower())
 }
 
 /// The URL of an exchange's streams that belongs to the one of its REST interface.

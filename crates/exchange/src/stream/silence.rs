@@ -58,7 +58,7 @@ impl Watch {
         let mut silent = Vec::new();
         for (name, heard) in &mut self.streams {
             let usual = heard.distance.map_or(Duration::ZERO, |usual| usual * USUAL_DISTANCES);
-            let patience = if heard.is_first { self.shortest } else { usual.clamp(self.shortest, LONGEST) };
+            let patience = if heard.is_first { self.shortest } else { usual.min(LONGEST).max(self.shortest) };
             if !heard.is_told && now.duration_since(heard.last) > patience {
                 heard.is_told = true;
                 let silence = if heard.is_first { Silence::FromTheBeginning } else { Silence::Since };

@@ -60,7 +60,7 @@ fn replay(folder: &str) -> Option<Seen> {
                 watched.note(&mut seen);
             }
             Frame::Snapshot(snapshot) => {
-                let symbol = recorded.parameter("symbol").unwrap_or(&only).to_owned();
+                let symbol = recorded.symbol().unwrap_or(&only).to_owned();
                 let watched = books.entry(symbol).or_default();
                 assert_eq!(watched.follower.snapshot(&snapshot), Progress::Applied);
                 watched.note(&mut seen);
@@ -72,7 +72,7 @@ fn replay(folder: &str) -> Option<Seen> {
             }
             Frame::Trade { symbol, trade } => seen.hear(&mut trades, &symbol, trade.id),
             Frame::AggTrade { symbol, trade } => seen.hear(&mut rows, &symbol, trade.id),
-            Frame::Kline { .. } | Frame::Other => {}
+            Frame::Kline { .. } | Frame::SnapshotOf { .. } | Frame::Other => {}
         }
     }
     assert!(books.values().all(|watched| watched.follower.book().is_some()));

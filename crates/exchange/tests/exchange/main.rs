@@ -13,6 +13,8 @@ mod feeds;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod server;

@@ -36,7 +36,7 @@ pub(super) fn execute(arguments: &Arguments) -> Outcome {
         let limit = recorded.parameter("limit").and_then(|limit| limit.parse().ok());
         let read = frame(&recorded.json, limit)
             .map_err(|error| Failure::Failed(format!("{place}, received at {}: {error}", recorded.received)))?;
-        let asked = recorded.parameter("symbol");
+        let asked = recorded.symbol();
         if !replayed.go_on(&read, asked, arguments.symbol.as_str(), arguments.at.unwrap_or(u64::MAX)) {
             break;
         }

@@ -1,7 +1,7 @@
 //! The streams: a WebSocket for each client, on which the market goes by as the exchange's clock does.
 //!
 //! A connection belongs to one `session`; what it has subscribed to is read in `names`, made in `feeds`, written in
-//! `frames`, and spoiled by `trouble`.
+//! `frames`, and spoiled by `trouble`. A recording that is to be heard whole is `played` instead.
 //!
 //! # Source
 //! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
@@ -10,6 +10,7 @@ mod control;
 mod feeds;
 mod frames;
 mod names;
+mod played;
 mod session;
 mod trouble;
 
@@ -30,8 +31,13 @@ use tokio_tungstenite::{
 };
 
 pub(in crate::simulator) use feeds::Emission;
+pub(super) use names::kind;
 
-use super::server::{self, State};
+use super::{
+    Playing,
+    market::Market,
+    server::{self, State},
+};
 
 /// Connections that an address may open in five minutes.
 const MOST_ATTEMPTS: usize = 300;
@@ -79,7 +85,13 @@ pub(super) fn open(state: &Arc<State>, mut request: Request) -> Response {
     tokio::spawn(async move {
         let Ok(connection) = upgrade.await else { return };
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, None).await;
-        session::Session::new(state, asked, trouble).run(socket).await;
+        let played = Arc::clone(&state);
+        match &played.market {
+            Market::Capture(capture) if state.playing == Playing::Whole => {
+                played::serve(state, capture, asked, socket).await;
+            }
+            _ => session::Session::new(state, asked, trouble).run(socket).await,
+        }
     });
     let mut response = server::response(StatusCode::SWITCHING_PROTOCOLS, None, Body::empty());
     let headers = response.headers_mut();

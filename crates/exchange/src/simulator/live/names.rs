@@ -1,7 +1,7 @@
 //! Names of streams, and the paths that name some.
 
 use percent_encoding::percent_decode_str;
-use streamforge_events::Interval;
+use streamforge_events::{Interval, StreamKind};
 
 /// What a stream tells of its symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,18 @@ pub(super) fn asked(path: &str, query: &str) -> Option<Asked> {
     }
     let streams = path.strip_prefix("/ws")?;
     Some(Asked { is_combined: false, streams: list(streams) })
+}
+
+/// Whose records a stream brings and which, where the platform listens to streams like it.
+pub(in crate::simulator) fn kind(stream: &str) -> Option<(String, StreamKind)> {
+    let (symbol, kind) = parse(stream)?;
+    let kind = match kind {
+        Kind::AggTrade => StreamKind::Trades,
+        Kind::Kline(interval) => StreamKind::Klines(interval),
+        Kind::Depth(1) => StreamKind::OrderBook,
+        Kind::Trade | Kind::Depth(_) | Kind::BookTicker => return None,
+    };
+    Some((symbol, kind))
 }
 
 /// The symbol and the kind of a stream; none for one that the exchange takes and that stays silent for ever.
