@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 use streamforge_events::{ControlCommand, Interval, Symbol};
+use streamforge_exchange::stream;
 
 /// Streams that one connection can have.
 const MOST_STREAMS: usize = streamforge_exchange::stream::MOST_STREAMS;
@@ -61,6 +62,13 @@ impl Assignment {
             })
         };
         self.symbols.iter().flat_map(of).collect()
+    }
+
+    /// Names of the streams that a recording has instead of snapshots over REST.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<String> {
+        let symbols = self.symbols.iter().filter(|_| self.kinds.contains(&Kind::Depth));
+        symbols.map(stream::snapshots).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use streamforge_events::{Clocks, Interval, Millis, Symbol};
+use streamforge_events::{Clocks, GapState, Interval, Millis, Symbol};
 use streamforge_exchange::{
     frame::{Frame, Reader},
     stream::Receipt,
@@ -38,6 +38,12 @@ pub struct Tally {
     pub frames: u64,
     /// Frames that are none of the exchange's, or of no symbol that was asked for.
     pub refused: u64,
+    /// Gaps that were told of.
+    pub gaps: u64,
+    /// Gaps that were filled, whole or in parts.
+    pub filled: u64,
+    /// Gaps of which something stays missing.
+    pub left: u64,
 }
 
 /// The streams of one task.
@@ -133,6 +139,13 @@ impl Desk {
                 self.reader.reuse(difference);
                 event_time
             }
+            Ok(Frame::SnapshotOf { symbol, snapshot }) => {
+                let now = self.now;
+                if let Some(book) = self.symbols.get_mut(&symbol).and_then(|desk| desk.book.as_mut()) {
+                    book.snapshot(&snapshot, now, outputs, questions);
+                }
+                now
+            }
             Ok(_) | Err(_) => {
                 self.tally.refused += 1;
                 return;
@@ -143,18 +156,29 @@ impl Desk {
 
     /// Looks for bars that should have come, and puts what came of books into batches.
     pub fn tick(&mut self) {
-        for desk in self.symbols.values_mut() {
-            for bars in desk.bars.values_mut() {
-                bars.tick(self.now, &mut self.outputs, &mut self.questions);
-            }
-            if let Some(book) = &mut desk.book {
-                book.flush(&mut self.outputs);
-            }
+        for bars in self.symbols.values_mut().flat_map(|desk| desk.bars.values_mut()) {
+            bars.tick(self.now, &mut self.outputs, &mut self.questions);
+        }
+        self.flush();
+    }
+
+    /// Puts what came of books into batches.
+    pub fn flush(&mut self) {
+        for book in self.symbols.values_mut().filter_map(|desk| desk.book.as_mut()) {
+            book.flush(&mut self.outputs);
         }
     }
 
     /// What is to be published now.
     pub fn outputs(&mut self) -> Vec<Output> {
+        for output in &self.outputs {
+            match output {
+                Output::Gap(gap) if gap.state == GapState::Open => self.tally.gaps += 1,
+                Output::Gap(gap) if gap.state == GapState::Filled => self.tally.filled += 1,
+                Output::Gap(_) => self.tally.left += 1,
+                _ => {}
+            }
+        }
         std::mem::take(&mut self.outputs)
     }
 

@@ -147,7 +147,11 @@ impl Loader {
             Ok(checkpoint) => checkpoint,
             Err(error) => return End::Failed(error.to_string()),
         };
-        let listening = Listening::new(self.client.clone(), &self.stream_url, assignment, checkpoint);
+        let listening = if self.context.config().exchange_is_recording() {
+            Listening::to_recording(self.client.clone(), &self.stream_url, assignment, checkpoint)
+        } else {
+            Listening::new(self.client.clone(), &self.stream_url, assignment, checkpoint)
+        };
         let (sender, parcels) = mpsc::channel(WAITING);
         tokio::select! {
             () = listening.run(sender) => End::Failed("the listening ended".to_owned()),
@@ -159,6 +163,7 @@ impl Loader {
     async fn publish(&self, mut parcels: mpsc::Receiver<Parcel>) -> End {
         let mut told: Option<Instant> = None;
         let mut kept = Checkpoint::default();
+        let mut is_over = false;
         let mut events = 0_u64;
         while let Some(parcel) = parcels.recv().await {
             if !parcel.events.is_empty() {
@@ -171,13 +176,16 @@ impl Loader {
                     Err(error) => tracing::warn!(%error, "the place could not be kept"),
                 }
             }
-            let is_due = told.is_none_or(|told| told.elapsed() > REPORT_EVERY);
-            if is_due && (parcel.is_connected || told.is_some()) {
+            let is_due = told.is_none_or(|told| told.elapsed() > REPORT_EVERY) || parcel.is_over != is_over;
+            is_over = parcel.is_over;
+            if is_due && (parcel.is_connected || told.is_some() || is_over) {
                 let sent = self.report(ReportStatus::Loading, |report| {
                     report.message = format!("{} frames came, {events} events were published", parcel.tally.frames);
                     report.extra = Some(json!({
                         "connected": parcel.is_connected, "frames": parcel.tally.frames,
                         "refused": parcel.tally.refused, "events": events, "synced_books": parcel.synced_books,
+                        "gaps": parcel.tally.gaps, "filled": parcel.tally.filled, "left": parcel.tally.left,
+                        "over": parcel.is_over,
                     }));
                 });
                 match sent.await {

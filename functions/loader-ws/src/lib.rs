@@ -14,6 +14,7 @@ pub mod job;
 mod listening;
 mod outgoing;
 mod output;
+mod playing;
 mod trades;
 
 pub use assignment::{Assignment, Kind};

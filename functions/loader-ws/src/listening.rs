@@ -18,6 +18,7 @@ use crate::{
     desk::{Checkpoint, Desk, Tally},
     outgoing::events,
     output::{Output, Question},
+    playing::Playing,
 };
 
 /// How often what came is handed out.
@@ -57,6 +58,8 @@ pub struct Parcel {
     pub is_connected: bool,
     /// How many books are up to date.
     pub synced_books: usize,
+    /// Whether the exchange played a recording, and all of it is in this parcel and those before.
+    pub is_over: bool,
 }
 
 impl Listening {
@@ -64,6 +67,17 @@ impl Listening {
     #[must_use]
     pub fn new(client: Client, base_url: &str, assignment: Assignment, checkpoint: Checkpoint) -> Self {
         let feed = FeedConfig::new(base_url, assignment.streams());
+        Self { client, feed, assignment, checkpoint, audit_round: AUDIT_ROUND }
+    }
+
+    /// The settings for an exchange that plays a recording.
+    ///
+    /// Everything that is known comes as a frame, snapshots too: nothing is asked for, and what did not come by the end
+    /// stays missing. So the same is published at any speed.
+    #[must_use]
+    pub fn to_recording(client: Client, base_url: &str, assignment: Assignment, checkpoint: Checkpoint) -> Self {
+        let streams = assignment.streams().into_iter().chain(assignment.snapshots());
+        let feed = FeedConfig::of_recording(base_url, streams.collect());
         Self { client, feed, assignment, checkpoint, audit_round: AUDIT_ROUND }
     }
 
@@ -83,12 +97,14 @@ impl Listening {
         let mut audited = assignment.symbols.iter().cycle();
         let mut connected: Option<Instant> = None;
         let mut failed: Vec<(Instant, Question)> = Vec::new();
+        let mut playing = config.is_recording.then(Playing::default);
         loop {
             let again = failed.first().map(|(due, _)| *due);
             tokio::select! {
-                Some(event) = feed.next() => {
-                    note(&mut desk, &mut connected, event, &assignment);
-                }
+                Some(event) = feed.next() => match (&mut playing, event) {
+                    (Some(playing), FeedEvent::Over) => playing.end(&mut desk),
+                    (_, event) => note(&mut desk, &mut connected, event, &assignment),
+                },
                 (question, answer) = answers.next() => match answer {
                     Ok(answer) => match answers::take(&mut desk, &question, answer) {
                         Effect::Nothing => {}
@@ -113,7 +129,7 @@ impl Listening {
                     let due = failed.extract_if(.., |(due, _)| *due <= now).map(|(_, question)| question);
                     answers.ask(due.collect());
                 }
-                _ = audits.tick() => {
+                _ = audits.tick(), if playing.is_none() => {
                     if let Some(symbol) = audited.next() {
                         let questions = desk.audit(symbol);
                         answers.ask(questions);
@@ -123,7 +139,9 @@ impl Listening {
                     if connected.is_some_and(|since| since.elapsed() > CALM) {
                         desk.calm();
                     }
-                    desk.tick();
+                    if playing.is_none() {
+                        desk.tick();
+                    }
                     let Ok(events) = events(desk.outputs()).inspect_err(|error| tracing::error!(%error, "lost")) else {
                         continue;
                     };
@@ -133,6 +151,7 @@ impl Listening {
                         tally: desk.tally(),
                         is_connected: connected.is_some(),
                         synced_books: desk.synced_books(),
+                        is_over: playing.as_ref().is_some_and(Playing::is_over),
                     };
                     // Who takes parcels may be slow: frames wait in the feed meanwhile, or are dropped and counted.
                     if parcels.send(parcel).await.is_err() {
@@ -140,7 +159,10 @@ impl Listening {
                     }
                 }
             }
-            answers.ask(desk.questions());
+            match &mut playing {
+                Some(playing) => playing.go_on(&mut desk),
+                None => answers.ask(desk.questions()),
+            }
         }
     }
 }
@@ -182,7 +204,7 @@ fn silent(symbol: &Symbol, stream: &str, why: String, since: i64) -> Output {
 }
 
 /// What the exchange will never answer stays missing.
-fn give_up(desk: &mut Desk, question: &Question) {
+pub(crate) fn give_up(desk: &mut Desk, question: &Question) {
     let read_at = desk.now();
     match question {
         Question::Trades { .. } => {

@@ -37,6 +37,7 @@ pub struct Config {
     /// When the process began, as far as it can know.
     pub(crate) started: Instant,
     exchange_url: Url,
+    exchange_is_recording: bool,
     values: BTreeMap<&'static str, String>,
 }
 
@@ -130,6 +131,7 @@ impl Config {
             },
             started: Instant::now(),
             exchange_url: read.url("BINANCE_API_URL")?,
+            exchange_is_recording: read.parsed("BINANCE_IS_RECORDING", "`true` or `false`")?,
             values,
         })
     }
@@ -154,6 +156,12 @@ impl Config {
     #[must_use]
     pub fn exchange_url(&self) -> &str {
         self.exchange_url.as_str().trim_end_matches('/')
+    }
+
+    /// Whether the exchange plays a recording.
+    #[must_use]
+    pub fn exchange_is_recording(&self) -> bool {
+        self.exchange_is_recording
     }
 
     /// Value of one variable of the host or of the function's own settings, or its default.

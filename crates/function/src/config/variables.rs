@@ -38,6 +38,12 @@ pub const VARIABLES: &[Setting] = &[
         "objects such as models, e.g. `file:///var/lib/streamforge/objects` or `s3://bucket`",
     ),
     setting("BINANCE_API_URL", "URL", Some("https://api.binance.com"), "exchange's REST API"),
+    setting(
+        "BINANCE_IS_RECORDING",
+        "`true` or `false`",
+        Some("false"),
+        "whether the exchange plays a recording and waits for its reader, as in `streamforge replay`",
+    ),
     setting("STREAMFORGE_BODY_LIMIT", "bytes", Some("1048576"), "largest request body; a larger one is answered 413"),
     setting("STREAMFORGE_DEADLINE", "duration", Some("300s"), "longest time for one event; over it the answer is 503"),
     setting("STREAMFORGE_MAX_IN_FLIGHT", "events", Some("64"), "events at work at once; more are answered 429"),
