@@ -62,6 +62,9 @@ pub struct GraphBuilder {
     metrics: metrics::Metrics,
     /// One new bar is served at a time.
     windows: tokio::sync::Mutex<live::Windows>,
+    /// Whether live graphs are built at once after each bar, so that they are the same to the last bit however fast bars
+    /// come and whoever built the one before.
+    builds_at_once: bool,
 }
 
 /// Why there is no graph.
@@ -83,6 +86,7 @@ impl GraphBuilder {
             patience,
             metrics: metrics::Metrics::default(),
             windows: tokio::sync::Mutex::default(),
+            builds_at_once: false,
         }
     }
 
@@ -101,7 +105,7 @@ impl GraphBuilder {
         let store = streamforge_store::open(config.store_url()?).await.map_err(unusable("STREAMFORGE_STORE_URL"))?;
         let objects = streamforge_store::open_objects(config.objects_url()?).await;
         let objects = objects.map_err(unusable("STREAMFORGE_OBJECTS_URL"))?;
-        Ok(Self::new(store, objects, patience))
+        Ok(Self { builds_at_once: config.exchange_is_recording(), ..Self::new(store, objects, patience) })
     }
 
     async fn closes(

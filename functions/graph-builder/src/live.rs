@@ -98,7 +98,8 @@ impl GraphBuilder {
             return Ok(Bar::Awaited(awaited(&parameters.symbols, &closes, bar)));
         }
         // Only a window whose bar went all the way is put back.
-        let known = windows.remove(stored.key()).filter(|window| window.precedes(&parameters, bar));
+        let known = windows.remove(stored.key()).filter(|_| !self.builds_at_once);
+        let known = known.filter(|window| window.precedes(&parameters, bar));
         let (window, graph) = match known {
             Some(window) => self.moved(window, parameters, bar, closes).await?,
             None => self.built(parameters, bar).await?,
