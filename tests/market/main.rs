@@ -11,6 +11,7 @@ mod exact;
 mod halts;
 mod live;
 mod recording;
+mod replayed;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;

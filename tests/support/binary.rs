@@ -35,7 +35,8 @@ fn build() -> PathBuf {
     }
     let built = command
         // The test is named for the features that tests have alone: with those of `make test` nothing is compiled twice.
-        .args(["build", "--quiet", "--workspace", "--all-features", "--bin", "streamforge", "--test", "jobs"])
+        .args(["build", "--quiet", "--workspace", "--all-features", "--bin", "streamforge", "--bin", "loader-ws"])
+        .args(["--test", "jobs"])
         .args(["--profile", profile])
         .arg("--target-dir")
         .arg(target)

@@ -18,13 +18,16 @@ mod output;
 mod progress;
 mod publish;
 mod queues;
+mod record;
 mod remote;
 mod repair;
+mod replay;
 mod roi;
 mod run;
 mod scores;
 mod settings;
 mod status;
+mod streams;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -110,6 +113,10 @@ enum Command {
     Exchange(exchange::Command),
     /// Print an order book made of recorded frames.
     Book(book::Arguments),
+    /// Record streams of the exchange into a folder.
+    Record(record::Arguments),
+    /// Play a recording through the whole platform.
+    Replay(replay::Arguments),
     /// Print or write stored klines, trades, a graph, predictions or what a training learns from.
     Export(export::Arguments),
     /// Show how complete what is stored of a symbol is, and what is missing.
@@ -167,6 +174,8 @@ fn execute(cli: Cli) -> Outcome {
             Command::Control(arguments) => control::execute(arguments, &places, output).await,
             Command::Exchange(command) => exchange::execute(command, output).await,
             Command::Book(arguments) => book::execute(&arguments),
+            Command::Record(arguments) => record::execute(arguments, output).await,
+            Command::Replay(arguments) => replay::execute(arguments, &places, output).await,
             Command::Export(arguments) => export::execute(arguments, &places, output).await,
             Command::Coverage(arguments) => coverage::execute(arguments, &places, output).await,
             Command::Models(command) => models::execute(command, &places, output).await,

@@ -46,10 +46,11 @@ use folder::Lock;
 use workers::Workers;
 
 pub use error::Error;
-pub use exchange::Exchange;
+pub use exchange::{Exchange, parse_speed};
 pub use folder::DataFolder;
 pub use jobs::JobCounts;
 pub use places::{Places, Urls};
+pub(crate) use serving::exchange as serve_exchange;
 pub use signal::{interrupted, shutdown_signal};
 pub use sources::ManifestSource;
 pub use state::State;
@@ -80,7 +81,7 @@ pub struct PlatformConfig {
     pub ingress: SocketAddr,
     /// Address of the workflow API, on loopback.
     pub api: SocketAddr,
-    /// `synthetic:SEED`, `replay:DIR` or a URL.
+    /// `synthetic:SEED`, `replay:DIR`, `recording:DIR[,speed=N]` or a URL.
     pub exchange: String,
     /// Most worker processes at once; without it, four a core and at least eight.
     pub max_workers: Option<u32>,
@@ -131,6 +132,7 @@ impl Platform {
         let api = serving::bind(config.api).await?;
         let ingress_url = serving::url(&ingress)?;
         let api_url = serving::url(&api)?;
+        let is_recording = matches!(exchange, Exchange::Recording(..));
         let exchange_url = serving::exchange(exchange, &serving, &mut services).await?;
         let metrics = Metrics::default();
         serving::ingress(ingress, Arc::clone(&bus), &manifests.brokers, metrics.clone(), &serving, &mut services);
@@ -146,6 +148,7 @@ impl Platform {
             max_jobs: config.max_jobs.unwrap_or(MOST_RUNS),
             ingress_url: ingress_url.clone(),
             exchange_url: exchange_url.clone(),
+            is_recording,
         };
         let jobs = workers.jobs(&manifests, &bus)?;
         let started = workers.start(&manifests, &endpoints);

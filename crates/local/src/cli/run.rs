@@ -5,7 +5,7 @@
 
 mod predictions;
 mod report;
-mod request;
+pub(super) mod request;
 
 use std::{
     net::SocketAddr,
@@ -68,7 +68,7 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
     };
     // A training and its predictions are to be found in the ledger once the command has ended.
     if ended.as_ref().is_ok_and(|document| !document["model"].is_null()) {
-        host.settle().await;
+        host.settle(SETTLE).await;
     }
     host.stop().await;
     let document = ended?;
@@ -79,27 +79,32 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
 }
 
 /// The platform that does the work: one of our own, or one that works on the data folder already.
-struct Host {
+pub(super) struct Host {
     own: Option<Platform>,
     folder: DataFolder,
-    state: State,
-    bus: Arc<dyn Bus>,
-    store: Arc<dyn Store>,
+    pub(super) state: State,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) store: Arc<dyn Store>,
 }
 
 impl Host {
     async fn find_or_start(arguments: PlatformArguments, places: &Places) -> Result<Self, Failure> {
-        let folder = places.folder().clone();
-        if let Some(state) = folder.running() {
+        if let Some(state) = places.folder().running() {
+            let folder = places.folder().clone();
             check_same(&state, &arguments.exchange, places)?;
             let (bus, store) = (remote::existing_bus(places)?, places.open_store().await?);
             return Ok(Self { own: None, folder, state, bus, store });
         }
+        Self::start(arguments, places).await
+    }
+
+    /// Starts a platform that lives as long as the command.
+    pub(super) async fn start(arguments: PlatformArguments, places: &Places) -> Result<Self, Failure> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let config: PlatformConfig = arguments.config(places, any, any);
         let platform = Platform::start(config).await?;
         let (state, bus, store) = (platform.state(), platform.bus(), platform.store());
-        Ok(Self { own: Some(platform), folder, state, bus, store })
+        Ok(Self { own: Some(platform), folder: places.folder().clone(), state, bus, store })
     }
 
     /// Resolves when a platform of another process is gone, which leaves nobody to do the work.
@@ -119,15 +124,15 @@ impl Host {
     }
 
     /// Waits for what follows from the end of the workflow, where nobody else goes on with it.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self, patience: Duration) {
         if let Some(platform) = &self.own
-            && let Err(error) = platform.settle(SETTLE).await
+            && let Err(error) = platform.settle(patience).await
         {
             tracing::warn!(%error, "the log could not be looked at");
         }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         if let Some(platform) = self.own {
             platform.shutdown().await;
         }
@@ -157,6 +162,12 @@ fn check_same(state: &State, exchange: &str, places: &Places) -> Outcome {
 
 /// Publishes the request and follows the workflow to its end.
 async fn run(request: &Request, host: &Host, output: Output) -> Result<Value, Failure> {
+    begin(request, host).await?;
+    queues::follow(host.store.as_ref(), &request.queue_id, output).await
+}
+
+/// Publishes the request, unless its workflow is there already.
+pub(super) async fn begin(request: &Request, host: &Host) -> Outcome {
     if host.store.get(&request.queue_id).await?.is_none() {
         let client = remote::client()?;
         let broker = Topic::Workflows.to_string();
@@ -165,7 +176,7 @@ async fn run(request: &Request, host: &Host, output: Output) -> Result<Value, Fa
         remote::publish(&client, &host.state.ingress_url, remote::NAMESPACE, &broker, &event).await?;
         accepted(host, request, &letters).await?;
     }
-    queues::follow(host.store.as_ref(), &request.queue_id, output).await
+    Ok(())
 }
 
 /// Waits until the workflow exists, or its request has become a dead letter after these offsets.

@@ -31,12 +31,19 @@ const USUAL_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8
 /// What `up` and `run` have in common.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlatformArguments {
+    /// Exchange to load from: `synthetic:SEED`, `replay:DIR`, `capture:DIR`, `recording:DIR[,speed=N]` or a URL.
+    #[arg(long, value_name = "EXCHANGE", default_value = crate::platform::DEFAULT_EXCHANGE)]
+    pub(super) exchange: String,
+    #[command(flatten)]
+    pub(super) processes: ProcessArguments,
+}
+
+/// What a platform needs, whatever exchange it loads from.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProcessArguments {
     /// Folder with `knative`, `triggers` and `scaledobjects`; without it, the working tree's or the built-in ones.
     #[arg(long, value_name = "FOLDER")]
     pub(super) manifests: Option<PathBuf>,
-    /// Exchange to load from: `synthetic:SEED`, `replay:DIR` or a URL.
-    #[arg(long, value_name = "EXCHANGE", default_value = crate::platform::DEFAULT_EXCHANGE)]
-    pub(super) exchange: String,
     /// Most worker processes at once; without it, four a core and at least eight.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_workers: Option<u32>,
@@ -50,17 +57,9 @@ pub(super) struct PlatformArguments {
 
 impl PlatformArguments {
     pub(super) fn config(self, places: &Places, ingress: SocketAddr, api: SocketAddr) -> PlatformConfig {
-        PlatformConfig {
-            places: places.clone(),
-            manifests: self.manifests,
-            ingress,
-            api,
-            exchange: self.exchange,
-            max_workers: self.max_workers,
-            max_jobs: self.max_jobs,
-            job_path: self.job_path,
-            program: None,
-        }
+        let ProcessArguments { manifests, max_workers, max_jobs, job_path } = self.processes;
+        let (places, exchange) = (places.clone(), self.exchange);
+        PlatformConfig { places, manifests, ingress, api, exchange, max_workers, max_jobs, job_path, program: None }
     }
 }
 

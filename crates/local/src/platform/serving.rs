@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use axum::Router;
 use queue_manager::{ApiState, Engine, api, clock};
 use streamforge_bus::Bus;
-use streamforge_exchange::simulator::{self, SimulatorConfig};
+use streamforge_exchange::simulator;
 use streamforge_function::{Config, Publisher};
 use streamforge_store::Store;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -36,20 +36,20 @@ pub(super) fn url(listener: &TcpListener) -> Result<String, Error> {
 }
 
 /// Returns the URL of the exchange, after starting it if it is a simulated one.
-pub(super) async fn exchange(
+pub(crate) async fn exchange(
     exchange: Exchange,
     shutdown: &CancellationToken,
     services: &mut JoinSet<()>,
 ) -> Result<String, Error> {
-    let source = match exchange {
-        Exchange::Url(url) => return Ok(url.as_str().trim_end_matches('/').to_owned()),
-        Exchange::Simulated(source) => source,
+    let config = match exchange.simulator() {
+        Ok(config) => config,
+        Err(url) => return Ok(url.as_str().trim_end_matches('/').to_owned()),
     };
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let url = url(&listener)?;
     let shutdown = shutdown.clone().cancelled_owned();
     services.spawn(async move {
-        if let Err(error) = simulator::serve(listener, SimulatorConfig::new(source), shutdown).await {
+        if let Err(error) = simulator::serve(listener, config, shutdown).await {
             error!(%error, "simulated exchange ended");
         }
     });

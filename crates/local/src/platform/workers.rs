@@ -41,6 +41,8 @@ pub(super) struct Workers<'a> {
     pub(super) max_jobs: u32,
     pub(super) ingress_url: String,
     pub(super) exchange_url: String,
+    /// Whether the exchange plays a recording.
+    pub(super) is_recording: bool,
 }
 
 /// The pools, what the scaler needs of them, and their counts by function.
@@ -123,6 +125,7 @@ impl Workers<'_> {
             set("STREAMFORGE_STORE_URL", &self.places.store_url()),
             set("STREAMFORGE_OBJECTS_URL", &self.places.objects_url()),
             set("BINANCE_API_URL", &self.exchange_url),
+            set("BINANCE_IS_RECORDING", if self.is_recording { "true" } else { "false" }),
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
             set("STREAMFORGE_METRICS_PORT", "0"),
@@ -156,6 +159,7 @@ impl Workers<'_> {
             set("STREAMFORGE_STORE_URL", &self.places.store_url()),
             set("STREAMFORGE_OBJECTS_URL", &self.places.objects_url()),
             set("BINANCE_API_URL", &self.exchange_url),
+            set("BINANCE_IS_RECORDING", if self.is_recording { "true" } else { "false" }),
             set("STREAMFORGE_HOST", "127.0.0.1"),
             set("PORT", "0"),
             set("STREAMFORGE_METRICS_PORT", "0"),

@@ -12,15 +12,15 @@ pub(super) const SOURCE: &str = "/streamforge/cli";
 
 /// A request, checked, as an event that is ready to be published.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(in crate::cli) struct Request {
     pub(super) event_id: String,
-    pub(super) queue_id: QueueId,
+    pub(in crate::cli) queue_id: QueueId,
     pub(super) event: Value,
 }
 
 impl Request {
     /// Reads the text of a request; `again` gives it an identity that no run before had.
-    pub(super) fn parse(text: &str, again: bool) -> Result<Self, Failure> {
+    pub(in crate::cli) fn parse(text: &str, again: bool) -> Result<Self, Failure> {
         let invalid = |reason: String| Failure::Configuration(format!("the request is not valid: {reason}"));
         let body: Value = parse_json(text.as_bytes()).map_err(|error| invalid(format!("it is not JSON: {error}")))?;
         let request = WorkflowRequest::parse(&body)
