@@ -209,6 +209,7 @@ mod tests {
             max_jobs: 1,
             ingress_url: String::new(),
             exchange_url: String::new(),
+            is_recording: false,
         };
         let jobs = jobs(&Manifests::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))).unwrap());
         assert!(!jobs.is_empty());
