@@ -91,8 +91,8 @@ fn a_recording_is_replayed_to_the_same_bytes_at_any_speed() {
     until("recorded bars", || (bars(&recording) > 4).then_some(()));
     let ended = recorder.stop();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let recorded = ended.last_json();
-    assert_eq!((&recorded["gaps"], &recorded["dropped"], &recorded["snapshots"]), (&json!(0), &json!(0), &json!(2)));
+    let summary = ended.last_json();
+    assert_eq!((&summary["gaps"], &summary["dropped"], &summary["snapshots"]), (&json!(0), &json!(0), &json!(2)));
 
     let graph = json!([
         {"target": "graph-builder", "type": "realtime_graph", "interval": "1m", "window": 3, "threshold": 0, "k": 0,
