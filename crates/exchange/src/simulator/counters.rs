@@ -13,6 +13,7 @@ pub struct Counters {
     impatient: AtomicU64,
     faults: AtomicU64,
     connections: AtomicU64,
+    compressed: AtomicU64,
     frames: AtomicU64,
 }
 
@@ -59,6 +60,16 @@ impl Counters {
 
     pub(super) fn count_connection(&self) {
         self.connections.fetch_add(1, Relaxed);
+    }
+
+    /// Those of them whose frames are compressed.
+    #[must_use]
+    pub fn compressed(&self) -> u64 {
+        self.compressed.load(Relaxed)
+    }
+
+    pub(super) fn count_compressed(&self) {
+        self.compressed.fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_frame(&self) {

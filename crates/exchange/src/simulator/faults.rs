@@ -7,7 +7,7 @@ use streamforge_events::{Millis, TimeRange};
 use crate::Error;
 
 /// Every switch as it is written, and what it does; the command line and the manual show this list.
-pub const SWITCHES: [(&str, &str); 41] = [
+pub const SWITCHES: [(&str, &str); 42] = [
     ("weight:NUMBER", "request weight allowed for each minute; more is answered 429, then 418 (6000)"),
     ("refuse:SHARE", "HTTP 429 whose Retry-After is `pause`; who keeps asking before it is over is banned (418)"),
     ("ban:SHARE", "HTTP 418 whose Retry-After is `pause`"),
@@ -47,6 +47,7 @@ pub const SWITCHES: [(&str, &str); 41] = [
     ("ws-forge:SHARE", "a trade or a difference of a book is swallowed, and the ids that follow do not show it"),
     ("ws-html:SHARE", "the handshake is answered with a page"),
     ("ws-lifetime:SECONDS", "connections end at this age, and are told a tenth before"),
+    ("ws-plain:SHARE", "the frames of a connection are not compressed, though the client offers to inflate them"),
     ("ws-most:NUMBER", "so many failures of streams at most, and none after them"),
     ("seed:NUMBER", "decides which requests meet the failures (0)"),
 ];
@@ -96,6 +97,8 @@ pub struct Faults {
     pub ws_burst: f64,
     pub ws_forge: f64,
     pub ws_html: f64,
+    /// Share of connections whose frames stay plain.
+    pub ws_plain: f64,
     pub ws_lifetime: Option<Duration>,
     pub ws_most: Option<u64>,
     pub seed: u64,
@@ -151,6 +154,7 @@ impl Default for Faults {
             ws_burst: 0.0,
             ws_forge: 0.0,
             ws_html: 0.0,
+            ws_plain: 0.0,
             ws_lifetime: None,
             ws_most: None,
             seed: 0,
@@ -206,6 +210,7 @@ impl FromStr for Faults {
                 "ws-burst" => faults.ws_burst = share()?,
                 "ws-forge" => faults.ws_forge = share()?,
                 "ws-html" => faults.ws_html = share()?,
+                "ws-plain" => faults.ws_plain = share()?,
                 "ws-most" => {
                     faults.ws_most = Some(value.parse().map_err(|_| fail("a number of failures is a whole number"))?);
                 }

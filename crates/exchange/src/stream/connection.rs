@@ -12,9 +12,22 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest as _,
+        http::{HeaderValue, header::SEC_WEBSOCKET_EXTENSIONS},
+        protocol::Role,
+    },
+};
 
-use super::{FeedConfig, FeedEvent, Outlet, Receipt, Silence, silence::Watch, wall};
+use super::{
+    FeedConfig, FeedEvent, Outlet, Receipt, Silence,
+    deflate::{self, Inflated},
+    silence::Watch,
+    wall,
+};
 use crate::recording::{Mark, mark};
 
 /// Streams of one message.
@@ -27,7 +40,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How often it is looked for silent streams.
 const LOOK: Duration = Duration::from_secs(1);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Inflated<MaybeTlsStream<TcpStream>>>;
 
 /// What a connection tells whoever keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +62,8 @@ pub(super) async fn run(
     mut leave: watch::Receiver<bool>,
 ) -> String {
     let url = format!("{}/stream", config.base_url.trim_end_matches('/'));
-    let socket = match timeout(HANDSHAKE, connect_async(&url)).await {
-        Ok(Ok((socket, _))) => socket,
+    let socket = match timeout(HANDSHAKE, connect(&url)).await {
+        Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return format!("cannot connect to {url}: {error}"),
         Err(_) => return format!("cannot connect to {url}: no answer to the handshake"),
     };
@@ -70,6 +83,17 @@ pub(super) async fn run(
     };
     timeout(CLOSING, sink.close()).await.ok();
     reason
+}
+
+async fn connect(url: &str) -> Result<Socket, String> {
+    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+    request.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::OFFER));
+    let (socket, response) = connect_async(request).await.map_err(|error| error.to_string())?;
+    let accepted = response.headers().get(SEC_WEBSOCKET_EXTENSIONS);
+    let takeover = deflate::accepted(accepted.map(|header| header.to_str().unwrap_or_default()))?;
+    // The exchange says nothing before the first subscription, so nothing is left in the library's buffer.
+    let inflated = Inflated::new(socket.into_inner(), takeover);
+    Ok(WebSocketStream::from_raw_socket(inflated, Role::Client, None).await)
 }
 
 /// Subscribes batch by batch; then there is nothing more to say.

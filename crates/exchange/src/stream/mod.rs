@@ -9,6 +9,7 @@
 //! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
 
 mod connection;
+pub(crate) mod deflate;
 mod pace;
 mod renewal;
 mod silence;

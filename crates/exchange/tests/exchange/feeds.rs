@@ -74,8 +74,19 @@ async fn a_feed_of_many_streams_hears_them_all() {
 }
 
 #[tokio::test]
+async fn frames_are_the_same_compressed_and_plain() {
+    for (faults, compressed) in [("", 1), ("ws-plain:1", 0)] {
+        let server = lively(faults, 10.0).await;
+        let mut feed = feed(&server, &["btcusdt@aggTrade", "btcusdt@depth@100ms"], |_| {});
+        let (ids, told) = read(&mut feed, |ids, _| ids.len() > 200).await;
+        assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{faults}");
+        assert_eq!((disconnections(&told), server.counters.compressed()), (0, compressed), "{faults}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_is_followed_by_another() {
-    for faults in ["ws-cut:0.02", "ws-half:0.02", "ws-close:0.02", "ws-html:0.5,ws-cut:0.05"] {
+    for faults in ["ws-plain:0.5,ws-cut:0.02", "ws-half:0.02", "ws-close:0.02", "ws-html:0.5,ws-cut:0.05"] {
         let server = lively(faults, 10.0).await;
         let mut feed = feed(&server, &["btcusdt@aggTrade"], |_| {});
         let (ids, told) = read(&mut feed, |ids, told| ids.len() > 100 && disconnections(told) > 2).await;

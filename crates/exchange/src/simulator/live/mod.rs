@@ -6,6 +6,7 @@
 //! # Source
 //! <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>
 
+mod compressed;
 mod control;
 mod feeds;
 mod frames;
@@ -32,6 +33,8 @@ use tokio_tungstenite::{
 
 pub(in crate::simulator) use feeds::Emission;
 pub(super) use names::kind;
+
+use compressed::Compressed;
 
 use super::{
     Playing,
@@ -81,10 +84,13 @@ pub(super) fn open(state: &Arc<State>, mut request: Request) -> Response {
     let (Some(key), Some(upgrade)) = (key(request.headers()), request.extensions_mut().remove::<OnUpgrade>()) else {
         return server::response(StatusCode::BAD_REQUEST, None, Body::from("expected a WebSocket handshake"));
     };
+    let is_compressed = compressed::is_offered(request.headers()) && !trouble.is_plain();
+    let counters = Arc::clone(&state.counters);
     let state = Arc::clone(state);
     tokio::spawn(async move {
         let Ok(connection) = upgrade.await else { return };
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, None).await;
+        let connection = Compressed::new(TokioIo::new(connection), is_compressed);
+        let socket = WebSocketStream::from_raw_socket(connection, Role::Server, None).await;
         let played = Arc::clone(&state);
         match &played.market {
             Market::Capture(capture) if state.playing == Playing::Whole => {
@@ -98,6 +104,10 @@ pub(super) fn open(state: &Arc<State>, mut request: Request) -> Response {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
+    if is_compressed {
+        counters.count_compressed();
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, compressed::ACCEPTED);
+    }
     response
 }
 

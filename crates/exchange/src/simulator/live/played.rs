@@ -13,6 +13,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
+    compressed::Compressed,
     control::{self, Control},
     frames,
     names::Asked,
@@ -27,7 +28,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// Who hears nothing for long takes the connection for a dead one.
 const PING: Duration = Duration::from_secs(20);
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Socket = WebSocketStream<Compressed<TokioIo<Upgraded>>>;
 
 /// Serves the connection until the client leaves it.
 pub(super) async fn serve(state: Arc<State>, capture: &Captured, asked: Asked, mut socket: Socket) {

@@ -20,6 +20,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
+    compressed::Compressed,
     control::{self, Control},
     feeds::{Emission, Feeds},
     frames,
@@ -40,7 +41,7 @@ const MOST_STREAMS: usize = 1_024;
 /// A client that does not read for so long is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Socket = WebSocketStream<Compressed<TokioIo<Upgraded>>>;
 
 pub(super) struct Session {
     state: Arc<State>,

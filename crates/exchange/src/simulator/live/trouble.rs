@@ -19,6 +19,7 @@ const FRAME: u64 = 101;
 const FORGED: u64 = 102;
 const HANDSHAKE: u64 = 103;
 const KIND: u64 = 104;
+const PLAIN: u64 = 105;
 
 /// Frames that cannot be.
 const GARBAGE: [&str; 8] = [
@@ -81,6 +82,11 @@ impl Trouble {
     /// Whether the handshake is answered with a page.
     pub(super) fn is_html(&self) -> bool {
         unit(mix(self.seed, HANDSHAKE)) < self.faults.ws_html && self.spend()
+    }
+
+    /// Whether frames stay plain, though the client offers to inflate them; no failure.
+    pub(super) fn is_plain(&self) -> bool {
+        unit(mix(self.seed, PLAIN)) < self.faults.ws_plain
     }
 
     /// Takes one of the failures that are left; false if there is none.
