@@ -63,7 +63,7 @@ demo: build ## Load ten symbols over sixteen months, build their graph, train on
 	$(STREAMFORGE) run examples/train-ten-symbols.json --data-dir $(DEMO_DATA) --exchange $(EXCHANGE)
 
 test: setup servers linters ## Run every test
-	cargo test --locked --workspace --all-features
+	cargo test --locked --workspace --all-features --no-fail-fast
 
 lint: setup linters $(DENY) ## Check format, lints, documentation, dependencies and manifests
 	cargo fmt --all --check

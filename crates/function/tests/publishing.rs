@@ -24,7 +24,9 @@ async fn an_ingress_that_is_down_is_503_and_the_redelivery_publishes_everything(
 
     ingress.answer_with(StatusCode::ACCEPTED);
     assert_eq!(post_event(&router, &start("")).await.status, 204);
-    assert_eq!(ingress.events().len(), 6);
+    // A try that was given up may arrive as late as now, so that an output can be there twice, by the same id.
+    let ids: std::collections::HashSet<String> = ingress.events().iter().map(|event| event.id().to_owned()).collect();
+    assert_eq!(ids.len(), 6);
 }
 
 #[tokio::test]

@@ -82,23 +82,24 @@ impl<'a> Run<'a> {
         let bus = streamforge_bus::open(&folder.log()).unwrap();
         let mut topic = Topic { bus, next: Vec::new(), published: Published::default() };
 
+        let begin = topic.begin(&runtime, &symbols);
         let mut before = None;
         for (number, signal) in (1..).zip(self.signals) {
             let loader = until_within("the next loader", PATIENCE, || {
                 loader(&platform).filter(|loader| Some(loader.pid) != before)
             });
             let share = self.minutes * number / (i64::try_from(self.signals.len()).unwrap() + 1);
-            topic.watch(&runtime, &symbols, NOW + share * MINUTE, &platform);
+            topic.watch(&runtime, &symbols, begin, share, &platform);
             loader.signal(signal);
             before = Some(loader.pid);
         }
-        topic.watch(&runtime, &symbols, NOW + self.minutes * MINUTE, &platform);
+        topic.watch(&runtime, &symbols, begin, self.minutes, &platform);
+        until_within("enough faults", PATIENCE, || (exchange.counters.faults() >= self.least_faults).then_some(()));
         until_within("an end of all gaps", PATIENCE, || {
             runtime.block_on(topic.read());
             let is_whole = topic.published.open().is_empty() && topic.published.books.len() == symbols.len();
             is_whole.then_some(())
         });
-        assert!(exchange.counters.faults() >= self.least_faults, "{} faults", exchange.counters.faults());
         folder.command(&["queues", "stop", &queue_id]).succeeded();
         until_within("the end of the loader", PATIENCE, || loader(&platform).is_none().then_some(()));
         runtime.block_on(topic.read());
@@ -194,28 +195,37 @@ struct Topic {
 }
 
 impl Topic {
-    /// Reads until the bars of all symbols have come to this time.
-    fn watch(&mut self, runtime: &Runtime, symbols: &[String], time: i64, platform: &Running) {
-        let last = |published: &Published, symbol: &str| {
-            published.bars.keys().filter(|(of, _)| of.as_str() == symbol).map(|(_, open)| *open).max()
-        };
+    /// The time to which the first bars of all symbols came: on a slow machine it is long after the exchange began.
+    fn begin(&mut self, runtime: &Runtime, symbols: &[String]) -> i64 {
+        until_within("the first bars", PATIENCE * 3, || {
+            runtime.block_on(self.read());
+            self.come_to(symbols)
+        })
+    }
+
+    /// Reads until the bars of all symbols have come so many minutes after the beginning.
+    fn watch(&mut self, runtime: &Runtime, symbols: &[String], begin: i64, minutes: i64, platform: &Running) {
         until_within("bars", PATIENCE * 3, || {
             runtime.block_on(self.read());
-            let published = &self.published;
-            let has_come = |symbol: &String| last(published, symbol).is_some_and(|open| open + MINUTE >= time);
-            symbols.iter().all(has_come).then_some(())
+            self.come_to(symbols).filter(|time| *time >= begin + minutes * MINUTE)
         });
         let published = &self.published;
         let loader = loader(platform).map_or_else(String::new, |loader| resident(loader.pid));
         eprintln!(
-            "{} min: {} trades, {} bars, {} gaps, {} events filled; loader {loader}, platform {}",
-            (time - NOW) / MINUTE,
+            "{minutes} min: {} trades, {} bars, {} gaps, {} events filled; loader {loader}, platform {}",
             published.trades.len(),
             published.bars.len(),
             published.gaps.len(),
             published.filled,
             resident(platform.pid()),
         );
+    }
+
+    /// The end of the last bar that all symbols have.
+    fn come_to(&self, symbols: &[String]) -> Option<i64> {
+        let bars = &self.published.bars;
+        let last = |symbol: &String| bars.keys().filter(|(of, _)| of.as_str() == symbol).map(|(_, open)| *open).max();
+        symbols.iter().map(last).min().flatten().map(|open| open + MINUTE)
     }
 
     async fn read(&mut self) {
