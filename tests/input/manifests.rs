@@ -108,7 +108,7 @@ fn every_manifest_says_what_to_write_instead() {
         let manifests = folder.path("manifests").display().to_string();
         let arguments = ["up", "--exchange", "synthetic:42", "--ingress", "127.0.0.1:0", "--manifests", &manifests];
         let mut process = folder.start(&arguments);
-        let ended = process.wait_or_kill(std::time::Duration::from_secs(20));
+        let ended = process.wait_or_kill(std::time::Duration::from_mins(2));
         let is_told = ended.stderr.contains("triggers/bad.yaml") && ended.stderr.contains(words);
         if ended.code != Some(64) || !is_told || ended.stderr.lines().count() != 1 || ended.stderr.len() > 4000 {
             let shown: String = ended.stderr.chars().take(600).collect();

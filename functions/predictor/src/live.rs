@@ -117,7 +117,14 @@ impl Predictor {
         let version = u64::try_from(subject.interval.next_open(bar)).unwrap_or(0);
         self.keep(version, &predictions).await?;
         context.publish_all(outgoing.batches(&model, &predictions)?).await?;
-        let message = format!("Made {} predictions after the bar of {}", predictions.len(), rfc3339(bar));
+        let message = match predictions.len() {
+            0 => format!(
+                "No prediction after the bar of {}: the model looks back {} bars, load what is missing of them",
+                rfc3339(bar),
+                model.card.look_back()
+            ),
+            made => format!("Made {made} predictions after the bar of {}", rfc3339(bar)),
+        };
         let extra = json!({"model": named(&model), "open_time": bar, "predictions": predictions.len()});
         outgoing.publish(outgoing.told(ReportStatus::Loading, message, extra)?).await?;
         let done = |subscription: &mut Subscription| {

@@ -10,7 +10,8 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 /// 2024-06-01T12:07:30Z.
 pub(crate) const NOW: i64 = 1_717_243_650_000;
-const MARKET: &str = "synthetic:42,symbols=200,pace=5";
+/// One symbol too many: one of them began to trade later.
+const MARKET: &str = "synthetic:42,symbols=201,pace=5";
 
 pub(crate) struct Server {
     pub(crate) url: String,

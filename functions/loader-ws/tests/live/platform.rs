@@ -111,12 +111,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The first symbols of the exchange's list.
+/// The first symbols of the exchange's list but the one that began to trade later.
 fn symbols(exchange: &str, count: usize) -> Vec<String> {
     let answer = Answer::get(&format!("{exchange}/api/v3/exchangeInfo"));
     let symbols = answer.body["symbols"].as_array().unwrap().iter();
-    let symbols: Vec<String> =
-        symbols.take(count).map(|symbol| symbol["symbol"].as_str().unwrap().to_owned()).collect();
+    let symbols = symbols.map(|symbol| symbol["symbol"].as_str().unwrap()).filter(|symbol| symbol.is_ascii());
+    let symbols: Vec<String> = symbols.take(count).map(str::to_owned).collect();
     assert_eq!(symbols.len(), count);
     symbols
 }
