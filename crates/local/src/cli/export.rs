@@ -1,6 +1,8 @@
 //! `streamforge export`: stored klines, trades, graphs, predictions and datasets, printed, in a file or in a bucket.
 
 mod dataset;
+mod graph;
+mod market;
 mod parquet;
 mod predictions;
 mod rows;
@@ -12,7 +14,11 @@ use clap::ValueEnum;
 use streamforge_events::{Interval, Millis, SeriesId, SeriesKind, Symbol, TimeRange};
 use streamforge_store::Store;
 
-use self::target::Target;
+use self::{
+    market::{Bar, Deal},
+    rows::Rows,
+    target::Target,
+};
 use super::{
     exit::{Failure, Outcome},
     instant,
@@ -89,6 +95,19 @@ pub(super) enum Format {
     Csv,
     /// One JSON value a line.
     Ndjson,
+    /// Columns for polars, pandas and others: prices as exact decimals, times in UTC milliseconds.
+    Parquet,
+}
+
+impl Content {
+    fn is_parquet(&self, output: Output) -> bool {
+        match self {
+            Self::Candles { series, .. } | Self::Trades { series } => series.format(output) == Format::Parquet,
+            Self::Graph { .. } => false,
+            Self::Dataset(_) => true,
+            Self::Predictions(arguments) => arguments.format(output) == Format::Parquet,
+        }
+    }
 }
 
 impl Series {
@@ -109,7 +128,7 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
         Content::Dataset(arguments) => Target(arguments.to.clone().or(target)),
         _ => Target(target),
     };
-    if matches!(content, Content::Dataset(_)) && target.is_terminal() {
+    if content.is_parquet(output) && target.is_terminal() {
         return Err(Failure::Configuration("Parquet is not for terminals: name a file by --output".to_owned()));
     }
     let store = open(places).await?;
@@ -125,7 +144,7 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
                     id.map_or_else(|| "no graph is stored".to_owned(), |id| format!("graph `{id}` is not stored")),
                 )
             })?;
-            writeln!(sink, "{}", rows::graph(&graph))?;
+            writeln!(sink, "{}", graph::describe(&graph))?;
         }
         Content::Dataset(arguments) => dataset::execute(store.as_ref(), &arguments, &mut sink).await?,
         Content::Predictions(arguments) => {
@@ -140,44 +159,36 @@ async fn candles(
     series: &Series,
     interval: Interval,
     format: Format,
-    writer: &mut impl Write,
+    writer: &mut (impl Write + Send),
 ) -> Outcome {
     let range = series.range()?;
     let id = SeriesId { symbol: series.symbol.clone(), kind: SeriesKind::Klines(interval) };
     require(store, &id).await?;
-    if series.header && format == Format::Csv {
-        writeln!(writer, "{}", rows::KLINE_HEADER)?;
-    }
+    let mut rows = Rows::begin(writer, format, series.header)?;
     let mut after = None;
     loop {
-        let page = store.read_klines(&id, range, after, PAGE).await?;
+        let page = store.read_klines(&id, range, after, rows.page()).await?;
         let Some(last) = page.last() else {
-            return Ok(());
+            return rows.end();
         };
         after = Some(last.open_time);
-        for kline in &page {
-            rows::kline(writer, kline, format)?;
-        }
+        rows.write(page.into_iter().map(|kline| Bar { symbol: &id.symbol, kline }))?;
     }
 }
 
-async fn trades(store: &dyn Store, series: &Series, format: Format, writer: &mut impl Write) -> Outcome {
+async fn trades(store: &dyn Store, series: &Series, format: Format, writer: &mut (impl Write + Send)) -> Outcome {
     let range = series.range()?;
     let id = SeriesId { symbol: series.symbol.clone(), kind: SeriesKind::Trades };
     require(store, &id).await?;
-    if series.header && format == Format::Csv {
-        writeln!(writer, "{}", rows::TRADE_HEADER)?;
-    }
+    let mut rows = Rows::begin(writer, format, series.header)?;
     let mut after = None;
     loop {
-        let page = store.read_trades(&id, range, after, PAGE).await?;
+        let page = store.read_trades(&id, range, after, rows.page()).await?;
         let Some(last) = page.last() else {
-            return Ok(());
+            return rows.end();
         };
         after = Some(last.trade_id);
-        for trade in &page {
-            rows::trade(writer, trade, &series.symbol, format)?;
-        }
+        rows.write(page.into_iter().map(|trade| Deal { symbol: &id.symbol, trade }))?;
     }
 }
 
@@ -198,8 +209,12 @@ async fn require(store: &dyn Store, wanted: &SeriesId) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use streamforge_events::{Decimal, Kline};
-    use streamforge_store::Versioned;
+    use ::parquet::{
+        file::reader::{FileReader as _, SerializedFileReader},
+        record::Row,
+    };
+    use streamforge_events::{Decimal, Kline, Trade};
+    use streamforge_store::{SeriesStore as _, SqliteStore, Versioned};
 
     use super::*;
     use crate::platform::Urls;
@@ -228,6 +243,46 @@ mod tests {
         Versioned { version: 1, value }
     }
 
+    /// The klines of an hour as a reader of Parquet sees them.
+    async fn table(store: &dyn Store, series: &Series) -> Vec<Row> {
+        let mut file = Vec::new();
+        candles(store, series, Interval::H1, Format::Parquet, &mut file).await.unwrap();
+        let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+        reader.get_row_iter(None).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[tokio::test]
+    async fn trades_come_out_in_every_form() {
+        let temporary = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&temporary.path().join("store.db")).await.unwrap();
+        let id = SeriesId { symbol: "BTCUSDT".parse().unwrap(), kind: SeriesKind::Trades };
+        let trade = |trade_id: i64| Trade {
+            trade_id,
+            price: "61586.37".parse().unwrap(),
+            quantity: "0.26168000".parse().unwrap(),
+            timestamp: 1_774_915_209_494 + trade_id,
+            is_buyer_maker: trade_id == 2,
+        };
+        let stored: Vec<_> = [3, 2].map(|trade_id| Versioned { version: 1, value: trade(trade_id) }).into();
+        store.upsert_trades(&id, &stored).await.unwrap();
+        let export = async |format| {
+            let mut bytes = Vec::new();
+            trades(&store, &series(None, None), format, &mut bytes).await.unwrap();
+            bytes
+        };
+        let csv = String::from_utf8(export(Format::Csv).await).unwrap();
+        assert_eq!(csv, "2,61586.37,0.26168000,1774915209496,true\n3,61586.37,0.26168000,1774915209497,false\n");
+        let table = SerializedFileReader::new(bytes::Bytes::from(export(Format::Parquet).await)).unwrap();
+        let texts: Vec<String> = table.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
+        assert_eq!(
+            texts,
+            [("2", "96", true), ("3", "97", false)].map(|(id, millis, is_buyer_maker)| format!(
+                "{{symbol: \"BTCUSDT\", trade_id: {id}, price: 61586.37000000, quantity: 0.26168000, timestamp: \
+                 2026-03-31 00:00:09.4{millis} +00:00, is_buyer_maker: {is_buyer_maker}}}"
+            ))
+        );
+    }
+
     #[tokio::test]
     async fn klines_come_out_ascending_and_inside_the_range() {
         let temporary = tempfile::tempdir().unwrap();
@@ -250,6 +305,16 @@ mod tests {
         );
         let all = text(series(None, None), Interval::H1, Format::Ndjson).await.unwrap();
         assert_eq!(all.lines().count(), 4);
+        let table = table(store.as_ref(), &series(Some(HOUR), Some(3 * HOUR))).await;
+        let texts: Vec<String> = table.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 2);
+        assert_eq!(
+            texts[1],
+            "{symbol: \"BTCUSDT\", open_time: 1970-01-01 02:00:00.000 +00:00, open: 1.50000000, high: 1.50000000, low: \
+             1.50000000, close: 1.50000000, volume: 0.00000000, close_time: 1970-01-01 02:59:59.999 +00:00, \
+             quote_asset_volume: 0.00000000, number_of_trades: 0, taker_buy_base_asset_volume: 0.00000000, \
+             taker_buy_quote_asset_volume: 0.00000000}"
+        );
         let with_header = Series { header: true, ..series(None, Some(1)) };
         let headed = text(with_header, Interval::H1, Format::Csv).await.unwrap();
         assert!(headed.starts_with("open_time,") && headed.lines().count() == 2, "{headed}");

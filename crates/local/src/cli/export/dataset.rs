@@ -7,7 +7,7 @@ use streamforge_dataset::{Dataset, Definition, Panel, SymbolBars, Windows};
 use streamforge_events::{SeriesId, SeriesKind, Symbol};
 use streamforge_store::{GraphDocument, Store};
 
-use super::parquet;
+use super::parquet::{Column, Table, Values, always, column, maybe};
 use crate::cli::exit::{Failure, Outcome};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,32 @@ pub(super) async fn execute(store: &dyn Store, arguments: &Arguments, sink: &mut
     let graph = store.graph(Some(&arguments.graph)).await?;
     let graph = graph.ok_or_else(|| Failure::Failed(format!("graph `{}` is not stored", arguments.graph)))?;
     let dataset = compute(store, &graph, arguments.horizon).await?;
-    parquet::write(&dataset, sink).map_err(|error| Failure::failed(&error))
+    let mut table = Table::begin(columns(&dataset), sink)?;
+    table.write(&(0..dataset.features.present.len()).collect::<Vec<_>>())?;
+    table.end()
+}
+
+/// A row for each bar of the grid and each symbol, by its place in the dataset; absent values are nulls.
+fn columns(dataset: &Dataset) -> Vec<Column<'_, usize>> {
+    let Dataset { features, targets } = dataset;
+    let symbols = features.symbols.len();
+    let mut columns = vec![
+        column("open_time", Values::Instant(always(move |cell: &usize| features.times[cell / symbols]))),
+        column("symbol", Values::Text(always(move |cell: &usize| features.symbols[cell % symbols].to_string()))),
+    ];
+    columns.extend(features.features.iter().enumerate().map(|(place, feature)| {
+        let value = move |cell: &usize| features.present[*cell].then(|| features.row(*cell)[place]);
+        column(feature.to_string(), Values::Float(maybe(value)))
+    }));
+    let volatility = |cell: &usize| targets.present[*cell].then(|| targets.volatility[*cell]);
+    let direction = |cell: &usize| targets.present[*cell].then(|| targets.direction[*cell].as_str().to_owned());
+    columns.extend([
+        column("present", Values::Flag(always(|cell: &usize| features.present[*cell]))),
+        column("volatility", Values::Float(maybe(volatility))),
+        column("direction", Values::Text(maybe(direction))),
+        column("known", Values::Flag(always(|cell: &usize| targets.present[*cell]))),
+    ]);
+    columns
 }
 
 /// Features and targets of the symbols of a graph over its range.

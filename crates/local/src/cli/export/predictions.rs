@@ -8,15 +8,22 @@ use streamforge_dataset::Realised;
 use streamforge_events::{Health, ModelName, ModelVersion, Prediction, Split, Symbol};
 use streamforge_store::{PredictionQuery, Store};
 
-use super::{Format, Output, PAGE};
+use super::{
+    Format, Output, PAGE,
+    parquet::{Column, Values, always, column, maybe},
+    rows::{Row, Rows},
+};
 use crate::cli::{
     exit::{Failure, Outcome},
     models,
 };
 use crate::platform::Places;
 
-const HEADER: &str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,realised_class,\
-                      grade,bars_needed,bars_present,bars_filled,open_gaps,lacking_symbols,age";
+/// A prediction and what came, once that is known.
+struct Judged {
+    prediction: Prediction,
+    came: Option<Realised>,
+}
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -42,12 +49,18 @@ fn parse_split(text: &str) -> Result<Split, String> {
     found.ok_or_else(|| "write `test` or `live`".to_owned())
 }
 
+impl Arguments {
+    pub(super) fn format(&self, output: Output) -> Format {
+        self.format.unwrap_or(if output.is_json() { Format::Ndjson } else { Format::Csv })
+    }
+}
+
 pub(super) async fn execute(
     store: &dyn Store,
     places: &Places,
     arguments: &Arguments,
     output: Output,
-    writer: &mut impl Write,
+    writer: &mut (impl Write + Send),
 ) -> Outcome {
     let query = PredictionQuery {
         model: arguments.model.clone(),
@@ -56,60 +69,94 @@ pub(super) async fn execute(
         split: arguments.split,
         ..PredictionQuery::default()
     };
-    let format = arguments.format.unwrap_or(if output.is_json() { Format::Ndjson } else { Format::Csv });
     let mut history = History::new(store, models::open_if_there(places).await?);
     let mut page = store.read_predictions(&query, None, PAGE).await?;
     if page.is_empty() {
         return Err(Failure::Failed("no such prediction is stored".to_owned()));
     }
-    if format == Format::Csv {
-        writeln!(writer, "{HEADER}")?;
-    }
+    let mut rows = Rows::begin(writer, arguments.format(output), true)?;
     while let Some(last) = page.last().cloned() {
+        let mut came = Vec::with_capacity(page.len());
         for run in page.chunk_by(is_same_series) {
-            let came = history.of(run).await?;
-            for (prediction, came) in run.iter().zip(came) {
-                row(writer, prediction, came, format)?;
-            }
+            came.extend(history.of(run).await?);
         }
+        rows.write(page.into_iter().zip(came).map(|(prediction, came)| Judged { prediction, came }))?;
         page = store.read_predictions(&query, Some(&last), PAGE).await?;
     }
-    Ok(())
+    rows.end()
 }
 
-fn row(writer: &mut impl Write, prediction: &Prediction, came: Option<Realised>, format: Format) -> io::Result<()> {
-    let Prediction { symbol, open_time, horizon, version, volatility, .. } = prediction;
-    let [down, sideways, up] = prediction.probabilities.array();
-    match format {
-        Format::Csv => {
-            write!(writer, "{symbol},{open_time},{horizon},{version},{volatility},{down},{sideways},{up},")?;
-            match came {
-                Some(Realised { volatility, direction, .. }) => {
-                    write!(writer, "{volatility},{},", direction.as_str())?;
-                }
-                None => write!(writer, ",,")?,
-            }
-            match prediction.health {
-                Some(Health { needed, present, filled, open_gaps, lacking, age, grade }) => {
-                    let (grade, age) = (grade.as_str(), age.map(|age| age.to_string()).unwrap_or_default());
-                    writeln!(writer, "{grade},{needed},{present},{filled},{open_gaps},{lacking},{age}")
-                }
-                None => writeln!(writer, ",,,,,,"),
-            }
+impl Row for Judged {
+    const HEADER: &'static str = "symbol,open_time,horizon,version,volatility,down,sideways,up,realised_volatility,\
+                                  realised_class,grade,bars_needed,bars_present,bars_filled,open_gaps,lacking_symbols,age";
+
+    fn csv(&self, writer: &mut impl Write) -> io::Result<()> {
+        let Prediction { symbol, open_time, horizon, version, volatility, .. } = &self.prediction;
+        let [down, sideways, up] = self.prediction.probabilities.array();
+        write!(writer, "{symbol},{open_time},{horizon},{version},{volatility},{down},{sideways},{up},")?;
+        match self.came {
+            Some(Realised { volatility, direction, .. }) => write!(writer, "{volatility},{},", direction.as_str())?,
+            None => write!(writer, ",,")?,
         }
-        Format::Ndjson => {
-            let mut value = json!(prediction);
-            value["realised_volatility"] = json!(came.map(|came| came.volatility));
-            value["realised_class"] = json!(came.map(|came| came.direction.as_str()));
-            writeln!(writer, "{value}")
+        match self.prediction.health {
+            Some(Health { needed, present, filled, open_gaps, lacking, age, grade }) => {
+                let (grade, age) = (grade.as_str(), age.map(|age| age.to_string()).unwrap_or_default());
+                writeln!(writer, "{grade},{needed},{present},{filled},{open_gaps},{lacking},{age}")
+            }
+            None => writeln!(writer, ",,,,,,"),
         }
+    }
+
+    fn ndjson(&self, writer: &mut impl Write) -> io::Result<()> {
+        let mut value = json!(self.prediction);
+        value["realised_volatility"] = json!(self.came.map(|came| came.volatility));
+        value["realised_class"] = json!(self.came.map(|came| came.direction.as_str()));
+        writeln!(writer, "{value}")
+    }
+
+    fn columns() -> Vec<Column<'static, Self>> {
+        let text = |get: fn(&Prediction) -> String| Values::Text(always(move |row: &Self| get(&row.prediction)));
+        let double = |get: fn(&Prediction) -> f64| Values::Double(always(move |row: &Self| get(&row.prediction)));
+        let count = |get: fn(Health) -> u64| Values::Count(maybe(move |row: &Self| row.prediction.health.map(get)));
+        vec![
+            column("model", text(|prediction| prediction.model.to_string())),
+            column("version", text(|prediction| prediction.version.to_string())),
+            column("split", text(|prediction| prediction.split.as_str().to_owned())),
+            column("symbol", text(|prediction| prediction.symbol.to_string())),
+            column("interval", text(|prediction| prediction.interval.to_string())),
+            column("open_time", Values::Instant(always(|row: &Self| row.prediction.open_time))),
+            column("horizon", Values::Count(always(|row: &Self| row.prediction.horizon.get().into()))),
+            column("volatility", double(|prediction| prediction.volatility)),
+            column("down", double(|prediction| prediction.probabilities.down)),
+            column("sideways", double(|prediction| prediction.probabilities.sideways)),
+            column("up", double(|prediction| prediction.probabilities.up)),
+            column("realised_volatility", Values::Double(maybe(|row: &Self| row.came.map(|came| came.volatility)))),
+            column(
+                "realised_class",
+                Values::Text(maybe(|row: &Self| row.came.map(|came| came.direction.as_str().to_owned()))),
+            ),
+            column(
+                "grade",
+                Values::Text(maybe(|row: &Self| row.prediction.health.map(|health| health.grade.as_str().to_owned()))),
+            ),
+            column("bars_needed", count(|health| health.needed)),
+            column("bars_present", count(|health| health.present)),
+            column("bars_filled", count(|health| health.filled)),
+            column("open_gaps", count(|health| health.open_gaps)),
+            column("lacking_symbols", count(|health| health.lacking)),
+            column("age", Values::Integer(maybe(|row: &Self| row.prediction.health.and_then(|health| health.age)))),
+        ]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
+    use std::{collections::HashMap, num::NonZeroU32};
 
+    use ::parquet::{
+        file::reader::{FileReader as _, SerializedFileReader},
+        record::Field,
+    };
     use streamforge_events::{Decimal, Interval, Kline, SeriesId, SeriesKind};
     use streamforge_store::Versioned;
 
@@ -182,7 +229,7 @@ mod tests {
         };
         let csv = text(asked(Some(Split::Test), "gnn"), false).await.unwrap();
         let (header, rows) = csv.split_once('\n').unwrap();
-        assert_eq!(header, HEADER);
+        assert_eq!(header, Judged::HEADER);
         let rows: Vec<Vec<&str>> = rows.lines().map(|row| row.split(',').collect()).collect();
         assert_eq!(rows[0][..8], ["BTCUSDT", "10800000", "1", "7", "0.5", "0.25", "0.5", "0.25"]);
         let classes: Vec<&str> = rows.iter().map(|row| row[9]).collect();
@@ -197,10 +244,35 @@ mod tests {
         assert_eq!(value["health"]["grade"], "degraded");
         assert!(rows.iter().all(|row| row[10..] == [""; 7]), "{csv}");
         let live = text(asked(Some(Split::Live), "gnn"), false).await.unwrap();
-        let live: Vec<&str> = live.lines().last().unwrap().split(',').collect();
-        assert_eq!(live[10..], ["degraded", "97", "96", "0", "0", "0", "1200"]);
-        assert_eq!((HEADER.split(',').count(), live.len()), (17, 17));
+        let live_rows: Vec<Vec<&str>> = live.lines().skip(1).map(|row| row.split(',').collect()).collect();
+        assert_eq!(live_rows[0][10..], ["degraded", "97", "96", "0", "0", "0", "1200"]);
+        assert_eq!((Judged::HEADER.split(',').count(), live_rows[0].len()), (17, 17));
         assert_eq!(text(asked(None, "gnn"), false).await.unwrap().lines().count(), 9);
+
+        let mut file = Vec::new();
+        let asked_as_table = Arguments { format: Some(Format::Parquet), ..asked(None, "gnn") };
+        execute(store.as_ref(), &places, &asked_as_table, Output::new(false), &mut file).await.unwrap();
+        let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+        let table: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        // Predictions that judge come after those for use.
+        let expected = live_rows.into_iter().chain(rows);
+        assert_eq!(table.len(), 8);
+        for (row, expected) in table.iter().zip(expected) {
+            let columns: HashMap<&String, &Field> = row.get_column_iter().map(|(name, field)| (name, field)).collect();
+            for (name, expected) in Judged::HEADER.split(',').zip(expected) {
+                let found = match columns[&name.to_owned()] {
+                    Field::Null => String::new(),
+                    Field::Str(text) => text.clone(),
+                    Field::Long(number) | Field::TimestampMillis(number) => number.to_string(),
+                    Field::Double(number) => number.to_string(),
+                    other => panic!("{name} is {other:?}"),
+                };
+                assert_eq!(found, expected, "{name} of {row:?}");
+            }
+            let split = if columns[&"grade".to_owned()] == &Field::Null { "test" } else { "live" };
+            let others = ["model", "split", "interval"].map(|name| columns[&name.to_owned()].clone());
+            assert_eq!(others, ["gnn", split, "1h"].map(|text| Field::Str(text.to_owned())));
+        }
         let Err(Failure::Failed(reason)) = text(asked(None, "other"), false).await else { panic!() };
         assert_eq!(reason, "no such prediction is stored");
     }
