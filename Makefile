@@ -11,6 +11,7 @@ SERVERS = $(TEST_SERVERS)
 RECORDED := ../shared/data/klines_native/15m_2024-12-30_2026-04-30
 EXCHANGE ?= $(if $(wildcard $(RECORDED)),replay:$(RECORDED),synthetic:42)
 DEMO_DATA ?= $(CACHE)/demo
+NOTEBOOK_DATA ?= $(CACHE)/notebook
 STREAMFORGE := $(CARGO_TARGET_DIR)/release/streamforge
 # What tells the engine which code an input reached; unlike the sanitizers it needs no nightly compiler.
 FUZZ_FLAGS := -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
@@ -24,8 +25,10 @@ DENY := $(CACHE)/tools/bin/cargo-deny
 # What renders the manifests and looks over them.
 LINTERS := $(CACHE)/tools/manifests
 export KUSTOMIZE ?= $(LINTERS)/kustomize
+# What runs the notebook.
+export TEST_PYTHONS ?= $(CACHE)/tools/python
 
-.PHONY: help setup servers linters build demo test lint format bench fuzz images cluster e2e install
+.PHONY: help setup servers linters pythons build demo notebook test lint format bench fuzz images cluster e2e install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -55,6 +58,10 @@ linters:
 	@python3 -c "import venv, ensurepip" 2>/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends python3-venv; }
 	@tests/manifests/lint/fetch.sh $(LINTERS)
 
+pythons:
+	@python3 -c "import venv, ensurepip" 2>/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends python3-venv; }
+	@tests/python/install.sh examples/requirements.txt $(TEST_PYTHONS)/notebook
+
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins
 
@@ -62,7 +69,12 @@ demo: build ## Load ten symbols over sixteen months, build their graph, train on
 	@rm -rf $(DEMO_DATA)
 	$(STREAMFORGE) run examples/train-ten-symbols.json --data-dir $(DEMO_DATA) --exchange $(EXCHANGE)
 
-test: setup servers linters ## Run every test
+notebook: build pythons ## Run the notebook of the examples anew and keep its pictures in docs/notebook
+	@rm -rf $(NOTEBOOK_DATA)
+	PATH=$(dir $(STREAMFORGE)):$$PATH STREAMFORGE_DATA_DIR=$(NOTEBOOK_DATA) $(TEST_PYTHONS)/notebook/bin/python tests/notebook/execute.py \
+		examples/analysis.ipynb $(NOTEBOOK_DATA).ipynb docs/notebook
+
+test: setup servers linters pythons ## Run every test
 	cargo test --locked --workspace --all-features --no-fail-fast
 
 lint: setup linters $(DENY) ## Check format, lints, documentation, dependencies and manifests

@@ -36,7 +36,7 @@ fn build() -> PathBuf {
     let built = command
         // The test is named for the features that tests have alone: with those of `make test` nothing is compiled twice.
         .args(["build", "--quiet", "--workspace", "--all-features", "--bin", "streamforge", "--bin", "loader-ws"])
-        .args(["--test", "jobs"])
+        .args(["--bin", "gnn-trainer", "--test", "jobs"])
         .args(["--profile", profile])
         .arg("--target-dir")
         .arg(target)

@@ -6,6 +6,7 @@ mod exchange;
 mod folder;
 mod http;
 pub(crate) mod process;
+pub(crate) mod python;
 pub(crate) mod recorded;
 
 use std::{
