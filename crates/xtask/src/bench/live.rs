@@ -12,7 +12,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use streamforge_bus::{Bus, StoredRecord};
-use streamforge_events::{Clocks, DepthBatch, Interval, KlineBatch, Millis, Prediction, Symbol, TimeRange, TradeBatch};
+use streamforge_events::{
+    Clocks, DepthBatch, Interval, KlineBatch, Millis, PredictionBatch, Symbol, TimeRange, TradeBatch,
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -238,9 +240,11 @@ impl Seen {
                 }
             }
             "io.streamforge.prediction.made.v1" => {
-                let prediction: Prediction = serde_json::from_slice(&record.record.value)?;
-                if let Some(received) = self.bars.get(&(prediction.symbol, prediction.open_time)) {
-                    self.predicting.push((now - received) * 1000.0);
+                let batch: PredictionBatch = serde_json::from_slice(&record.record.value)?;
+                for (open_time, ..) in batch.rows {
+                    if let Some(received) = self.bars.get(&(batch.symbol.clone(), open_time)) {
+                        self.predicting.push((now - received) * 1000.0);
+                    }
                 }
             }
             _ => {}
