@@ -20,6 +20,7 @@
 //! metrics, probes and the drain. No function knows HTTP, and nothing but this crate reads the environment.
 
 mod answer;
+pub mod api;
 pub mod body;
 mod config;
 mod connection;

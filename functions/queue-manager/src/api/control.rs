@@ -4,17 +4,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::json;
 use streamforge_events::{Command, QueueId};
-use streamforge_function::axum::{
-    body::Bytes,
-    extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+use streamforge_function::{
+    api::{Problem, fields, parse_body, parse_query, required, success},
+    axum::{
+        body::Bytes,
+        extract::{RawQuery, State},
+        http::{HeaderMap, StatusCode},
+        response::Response,
+    },
 };
 
-use super::{
-    ApiState, Problem,
-    answer::{fields, parse_body, parse_query, required, success},
-};
+use super::{ApiState, problem::unknown_queue};
 use crate::{
     engine::Error,
     outgoing,
@@ -86,9 +86,9 @@ pub(super) async fn send(
 }
 
 async fn end(state: &ApiState, id: &str) -> Result<Response, Problem> {
-    let queue_id: QueueId = id.parse().map_err(|_| Problem::unknown_queue(id))?;
+    let queue_id: QueueId = id.parse().map_err(|_| unknown_queue(id))?;
     let workflow = state.engine.apply(&queue_id, Input::Stop).await?;
-    let workflow = workflow.ok_or_else(|| Problem::unknown_queue(id))?;
+    let workflow = workflow.ok_or_else(|| unknown_queue(id))?;
     let data = json!({"queue_id": queue_id, "status": workflow.status});
     Ok(success(StatusCode::OK, &format!("workflow is {}", workflow.status.as_str()), &data))
 }

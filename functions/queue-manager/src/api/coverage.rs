@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 use streamforge_events::{Interval, Millis, Symbol, TimeRange, parse_instant};
-use streamforge_function::axum::{
-    extract::{RawQuery, State},
-    http::StatusCode,
-    response::Response,
+use streamforge_function::{
+    api::{Problem, parse_query, success},
+    axum::{
+        extract::{RawQuery, State},
+        http::StatusCode,
+        response::Response,
+    },
 };
 use streamforge_store::completeness;
 
-use super::{
-    ApiState, Problem,
-    answer::{parse_query, success},
-};
+use super::ApiState;
 use crate::engine::Error;
 
 /// What a caller asks for.

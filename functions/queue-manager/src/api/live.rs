@@ -6,22 +6,22 @@ use futures::Stream;
 use serde_json::{Map, Value, json};
 use streamforge_bus::{Bus, StoredRecord};
 use streamforge_events::QueueId;
-use streamforge_function::axum::{
-    extract::{
-        State, WebSocketUpgrade,
-        ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
-    },
-    http::StatusCode,
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
+use streamforge_function::{
+    api::{PathName, Problem, name_in_path},
+    axum::{
+        extract::{
+            State, WebSocketUpgrade,
+            ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
+        },
+        http::StatusCode,
+        response::{
+            IntoResponse, Response,
+            sse::{Event, KeepAlive, Sse},
+        },
     },
 };
 
-use super::{
-    ApiState, Problem,
-    answer::{PathName, name_in_path},
-};
+use super::ApiState;
 use crate::document::Workflow;
 
 /// The topics that anybody may watch.

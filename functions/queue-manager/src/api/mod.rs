@@ -2,13 +2,13 @@
 //!
 //! A start is validated here, written down as pending and published; everything after that is the engine's.
 
-mod answer;
 mod control;
 mod coverage;
 mod live;
-mod openapi;
+mod problem;
 mod read;
 mod routes;
+mod schemas;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -21,21 +21,11 @@ use std::sync::{
 use streamforge_bus::Bus;
 use streamforge_events::{digest, hex};
 use streamforge_function::{
-    axum::{
-        Router,
-        extract::Request,
-        http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
-        middleware::{self, Next},
-        response::{IntoResponse, Response},
-    },
-    body::{self, Unread},
+    api::{guarded, unknown_path},
+    axum::{Router, http::StatusCode},
 };
 
-pub(crate) use self::answer::Problem;
 use crate::engine::Engine;
-
-/// Largest body of a request: some thousand symbols.
-const BODY_LIMIT: usize = 256 * 1024;
 
 /// What the API needs.
 pub struct ApiState {
@@ -65,59 +55,23 @@ impl ApiState {
 
 /// The whole API with its probes, ready to be served on a port of its own.
 pub fn router(state: ApiState) -> Router {
-    let probes = ["live", "ready", "startup"].into_iter().fold(Router::new(), |router, probe| {
-        router.route(&format!("/health/{probe}"), streamforge_function::axum::routing::get(async || StatusCode::OK))
-    });
-    guarded(probes, state)
+    let router = calls(state).merge(probes()).fallback(async || unknown_path());
+    guarded(router)
 }
 
 /// The API without probes, for a host that has its own.
 pub fn routes(state: ApiState) -> Router {
-    guarded(Router::new(), state)
+    guarded(calls(state).fallback(async || unknown_path()))
 }
 
-fn guarded(router: Router, state: ApiState) -> Router {
-    router
-        .merge(routes::router(Arc::new(state)))
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path knows other methods")
-        })
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "unknown_path", "there is no such path, see /docs"))
-        .layer(middleware::from_fn(bound_body))
-        .layer(middleware::from_fn(refuse_foreign_pages))
+/// The calls alone, for a server that has others beside them and guards them all.
+pub fn calls(state: ApiState) -> Router {
+    routes::router(Arc::new(state))
 }
 
-/// Reads the body within its bounds, so that no handler meets one that is larger or never ends.
-async fn bound_body(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    match body::read(&parts.headers, body, BODY_LIMIT).await {
-        Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
-        Err(unread) => {
-            let code = match unread {
-                Unread::TooLarge(_) => "too_large",
-                Unread::TooSlow(_) => "too_slow",
-                Unread::Broken => "unreadable_body",
-            };
-            Problem::new(unread.status(), code, unread.to_string()).into_response()
-        }
-    }
-}
-
-/// Refuses what the page of another site sends: the API has no login, the browser's word is all there is.
-async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
-    if is_foreign(request.headers()) {
-        let message = "requests of other sites' pages are refused";
-        return Problem::new(StatusCode::FORBIDDEN, "foreign_origin", message).into_response();
-    }
-    next.run(request).await
-}
-
-fn is_foreign(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return false;
-    };
-    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = origin.as_ref().and_then(Uri::authority).map(Authority::as_str);
-    authority.is_none() || authority != host
+/// The probes of a server that is there as soon as it answers.
+pub fn probes() -> Router {
+    ["live", "ready", "startup"].into_iter().fold(Router::new(), |router, probe| {
+        router.route(&format!("/health/{probe}"), streamforge_function::axum::routing::get(async || StatusCode::OK))
+    })
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use streamforge_events::QueueId;
-use streamforge_function::axum::{
-    extract::{RawQuery, State},
-    http::StatusCode,
-    response::Response,
+use streamforge_function::{
+    api::{PathName, Problem, name_in_path, parse_query, success},
+    axum::{
+        extract::{RawQuery, State},
+        http::StatusCode,
+        response::Response,
+    },
 };
 use streamforge_store::{Error as StoreError, WorkflowQuery};
 
-use super::{
-    ApiState, Problem,
-    answer::{PathName, name_in_path, parse_query, success},
-};
+use super::{ApiState, problem::unknown_queue};
 use crate::{
     document::{Status, Workflow},
     engine::{self, Error},
@@ -45,9 +45,9 @@ pub(super) async fn show(State(state): State<Arc<ApiState>>, path: PathName) -> 
 /// The workflow that a caller names.
 pub(super) async fn find(state: &ApiState, id: &str) -> Result<(QueueId, Workflow), Problem> {
     // A text that cannot be the id of a workflow names none.
-    let queue_id: QueueId = id.parse().map_err(|_| Problem::unknown_queue(id))?;
+    let queue_id: QueueId = id.parse().map_err(|_| unknown_queue(id))?;
     let workflow = state.engine.load(&queue_id).await.map_err(Problem::from)?;
-    workflow.map(|workflow| (queue_id, workflow)).ok_or_else(|| Problem::unknown_queue(id))
+    workflow.map(|workflow| (queue_id, workflow)).ok_or_else(|| unknown_queue(id))
 }
 
 fn list_query(text: &str) -> Result<WorkflowQuery, Problem> {

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use streamforge_function::axum::{
-    Json, Router,
-    response::Html,
-    routing::{MethodRouter, get, post},
+use streamforge_function::{
+    api::openapi::{self, Route},
+    axum::{
+        Json, Router,
+        response::Html,
+        routing::{MethodRouter, get, post},
+    },
 };
 
-use super::{ApiState, control, coverage, live, openapi, openapi::Route, read, start};
+use super::{ApiState, control, coverage, live, read, schemas, start};
 
 const JSON: &str = "application/json";
 
@@ -75,7 +78,7 @@ pub(super) fn documented() -> Vec<Route> {
 
 /// The `OpenAPI` document of all calls.
 pub(super) fn document() -> serde_json::Value {
-    openapi::document(&documented())
+    openapi::document(&schemas::ABOUT, &documented(), schemas::schemas())
 }
 
 /// All calls as they are served.

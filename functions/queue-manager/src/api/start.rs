@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use streamforge_events::{digest, hex};
 use streamforge_function::{
     Trace,
+    api::{Problem, fields, parse_body, required, success},
     axum::{
         body::Bytes,
         extract::State,
@@ -14,10 +15,7 @@ use streamforge_function::{
     },
 };
 
-use super::{
-    ApiState, Problem,
-    answer::{fields, parse_body, required, success},
-};
+use super::ApiState;
 use crate::{
     engine::{Error, Request},
     outgoing,

@@ -143,7 +143,7 @@ async fn a_bad_request_is_answered_with_code_and_field() {
 #[tokio::test]
 async fn whatever_is_wrong_the_answer_is_an_envelope() {
     let api = Api::new().await;
-    let long = "x".repeat(BODY_LIMIT + 1);
+    let long = "x".repeat(streamforge_function::api::BODY_LIMIT + 1);
     let cases = [
         (Request::get("/nowhere").body(Body::empty()), 404, "unknown_path"),
         (Request::delete("/queues").body(Body::empty()), 405, "method_not_allowed"),

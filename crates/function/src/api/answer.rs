@@ -1,20 +1,20 @@
 //! The envelope of every answer: `status`, `message`, `data`, and on errors a stable `code` and the field's name.
 
-use serde_json::{Value, json};
-use streamforge_events::{FieldError, parse_json};
-use streamforge_function::axum::{
+use axum::{
     Json,
     body::Bytes,
     extract::{Path, Query, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use serde_json::{Value, json};
+use streamforge_events::{FieldError, parse_json};
 
-use crate::engine::Error;
+use crate::chain;
 
 /// Why a request was not done.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     code: String,
     field: Option<String>,
@@ -22,24 +22,22 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    /// A problem with a stable code and words that say what to do.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), field: None, message: message.into() }
     }
 
-    pub(crate) fn field(code: &str, field: &str, message: impl Into<String>) -> Self {
+    /// A field or parameter that does not fit: 422.
+    #[must_use]
+    pub fn field(code: &str, field: &str, message: impl Into<String>) -> Self {
         Self { field: Some(field.to_owned()), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message) }
     }
 
-    pub(crate) fn unknown_queue(id: &str) -> Self {
-        let shown: String = id.chars().take(200).collect();
-        Self::new(StatusCode::NOT_FOUND, "unknown_queue", format!("there is no workflow `{shown}`"))
-    }
-
     /// The store or the broker does not answer; details go to the log, not to the caller.
-    pub(crate) fn unavailable(error: &dyn std::error::Error) -> Self {
-        let chain = std::iter::successors(Some(error), |error| error.source());
-        let reason: Vec<String> = chain.map(ToString::to_string).collect();
-        tracing::warn!(reason = reason.join(": "), "request could not be served");
+    #[must_use]
+    pub fn unavailable(error: &dyn std::error::Error) -> Self {
+        tracing::warn!(reason = chain(error), "request could not be served");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store or the broker does not answer, try again")
     }
 }
@@ -47,23 +45,6 @@ impl Problem {
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
         Self::field(&error.code, &error.field, error.message)
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Refused(error) => error.into(),
-            Error::IdempotencyConflict(_) => {
-                Self::field("idempotency_conflict", "Idempotency-Key", "the key came before with another request")
-            }
-            Error::Contended(_) => {
-                Self::new(StatusCode::CONFLICT, "contended", "the workflow is being changed by others, try again")
-            }
-            Error::Document { .. } | Error::Event { .. } | Error::Store(_) | Error::Publish(_) => {
-                Self::unavailable(&error)
-            }
-        }
     }
 }
 
@@ -78,12 +59,16 @@ impl IntoResponse for Problem {
 }
 
 /// A successful answer.
-pub(crate) fn success(status: StatusCode, message: &str, data: &Value) -> Response {
+#[must_use]
+pub fn success(status: StatusCode, message: &str, data: &Value) -> Response {
     (status, Json(json!({"status": "success", "message": message, "data": data}))).into_response()
 }
 
 /// Reads a JSON body. Only `application/json` is taken, so that no web page can send one without asking the browser.
-pub(crate) fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Value, Problem> {
+///
+/// # Errors
+/// [`Problem`] for another media type, or for what is no JSON.
+pub fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Value, Problem> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -96,7 +81,10 @@ pub(crate) fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Value, Pro
 }
 
 /// The pairs of a query string, every name of which must be known.
-pub(crate) fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+///
+/// # Errors
+/// [`Problem`] for a text that is no query, and for a name that is unknown or comes twice.
+pub fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
     let invalid = || Problem::new(StatusCode::BAD_REQUEST, "invalid_query", "the query string cannot be read");
     let uri = format!("/?{text}").parse().map_err(|_| invalid())?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| invalid())?;
@@ -113,16 +101,22 @@ pub(crate) fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, Str
 }
 
 /// The part of a path that names something, as it came.
-pub(crate) type PathName = Result<Path<String>, PathRejection>;
+pub type PathName = Result<Path<String>, PathRejection>;
 
 /// Reads the part of a path that names something.
-pub(crate) fn name_in_path(path: PathName) -> Result<String, Problem> {
+///
+/// # Errors
+/// [`Problem`] for bytes that are no text.
+pub fn name_in_path(path: PathName) -> Result<String, Problem> {
     let message = "the path is not UTF-8 text once its percent escapes are decoded";
     path.map(|Path(name)| name).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid_path", message))
 }
 
 /// The fields of a JSON object, every one of which must be known.
-pub(crate) fn fields<'a>(body: &'a Value, known: &[&str]) -> Result<&'a serde_json::Map<String, Value>, Problem> {
+///
+/// # Errors
+/// [`Problem`] for what is no object, and for an unknown field.
+pub fn fields<'a>(body: &'a Value, known: &[&str]) -> Result<&'a serde_json::Map<String, Value>, Problem> {
     let Some(fields) = body.as_object() else {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_an_object", "the body must be a JSON object"));
     };
@@ -136,7 +130,10 @@ pub(crate) fn fields<'a>(body: &'a Value, known: &[&str]) -> Result<&'a serde_js
 }
 
 /// The text of a required field.
-pub(crate) fn required<'a>(fields: &'a serde_json::Map<String, Value>, name: &str) -> Result<&'a str, Problem> {
+///
+/// # Errors
+/// [`Problem`] if it is missing or no text.
+pub fn required<'a>(fields: &'a serde_json::Map<String, Value>, name: &str) -> Result<&'a str, Problem> {
     match fields.get(name) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(Problem::field("invalid_field", name, "the field must be text")),
