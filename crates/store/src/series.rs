@@ -197,6 +197,28 @@ pub trait SeriesStore: Send + Sync {
         max: usize,
     ) -> Result<Vec<Versioned<Trade>>, Error>;
 
+    /// Reads the last `max` klines that open before `before`, without it the newest of the series, ascending.
+    ///
+    /// Fewer than `max` means that there are none before them.
+    ///
+    /// # Errors
+    /// As [`Self::read_versioned_klines`].
+    async fn read_klines_before(
+        &self,
+        series: &SeriesId,
+        before: Option<Millis>,
+        max: usize,
+    ) -> Result<Vec<Kline>, Error>;
+
+    /// Reads the last `max` trades with ids below `before`, without it those with the highest ids, ascending by id.
+    ///
+    /// Fewer than `max` means that there are none before them.
+    ///
+    /// # Errors
+    /// [`Error::Kind`] for a series of klines, or a failure of the store.
+    async fn read_trades_before(&self, series: &SeriesId, before: Option<i64>, max: usize)
+    -> Result<Vec<Trade>, Error>;
+
     /// Reads klines as [`Self::read_versioned_klines`] does, without their versions.
     ///
     /// # Errors

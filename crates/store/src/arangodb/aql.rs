@@ -13,6 +13,13 @@ pub(super) const KLINES: &str = "FOR c IN candles \
     RETURN [c.open_time, c.open, c.high, c.low, c.close, c.volume, c.close_time, c.quote_asset_volume, \
     c.number_of_trades, c.taker_buy_base_asset_volume, c.taker_buy_quote_asset_volume, c.version]";
 
+/// The same klines, the last one first.
+pub(super) const KLINES_BEFORE: &str = "FOR c IN candles \
+    FILTER c._key >= @from AND c._key < @to AND c.symbol == @symbol AND c.interval == @interval \
+    SORT c._key DESC LIMIT @limit \
+    RETURN [c.open_time, c.open, c.high, c.low, c.close, c.volume, c.close_time, c.quote_asset_volume, \
+    c.number_of_trades, c.taker_buy_base_asset_volume, c.taker_buy_quote_asset_volume, c.version]";
+
 pub(super) const CLOSES: &str = "FOR c IN candles \
     FILTER c._key >= @from AND c._key < @to AND c.symbol == @symbol AND c.interval == @interval \
     SORT c._key LIMIT @limit RETURN [c.open_time, c.close]";
@@ -25,6 +32,12 @@ pub(super) const TRADES: &str = "FOR t IN trades \
     FILTER t.symbol == @symbol AND t.timestamp >= @from AND t.timestamp < @to \
     AND (t.timestamp > @time OR t.trade_id > @id) \
     SORT t.timestamp, t.trade_id LIMIT @limit \
+    RETURN [t.trade_id, t.price, t.quantity, t.timestamp, t.is_buyer_maker, t.version]";
+
+/// Trades in the order of their keys, which is that of their numbers, the last one first.
+pub(super) const TRADES_BEFORE: &str = "FOR t IN trades \
+    FILTER t._key >= @from AND t._key <= @last AND t.symbol == @symbol \
+    SORT t._key DESC LIMIT @limit \
     RETURN [t.trade_id, t.price, t.quantity, t.timestamp, t.is_buyer_maker, t.version]";
 
 /// Numbers and times of trades in the order of their keys, which is that of their numbers.

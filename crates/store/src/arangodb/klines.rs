@@ -58,6 +58,27 @@ impl ArangoStore {
         Ok(rows.into_iter().map(Versioned::from).collect())
     }
 
+    pub(super) async fn klines_before(
+        &self,
+        series: &SeriesId,
+        before: Option<Millis>,
+        max: usize,
+    ) -> Result<Vec<Kline>, Failure> {
+        let (prefix, interval) = (series_key(series), interval_of(series));
+        let before = before.unwrap_or(Millis::MAX).max(0);
+        let variables = |last: Option<&KlineRow>, limit: usize| -> Value {
+            json!({
+                "from": record_key(&prefix, 0),
+                "to": record_key(&prefix, last.map_or(before, |last| last.0)),
+                "symbol": series.symbol,
+                "interval": interval,
+                "limit": limit,
+            })
+        };
+        let rows = self.pages(aql::KLINES_BEFORE, max, variables).await?;
+        Ok(rows.into_iter().rev().map(|row| Versioned::from(row).value).collect())
+    }
+
     pub(super) async fn columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Failure> {
         let span = (range.from(), range.to());
         let rows = self.candles(aql::KLINES, series, span, usize::MAX, |row: &DoubleRow| row.0).await?;

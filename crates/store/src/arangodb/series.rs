@@ -65,6 +65,26 @@ impl SeriesStore for ArangoStore {
         self.named(self.trades(series, range, after, max).await)
     }
 
+    async fn read_klines_before(
+        &self,
+        series: &SeriesId,
+        before: Option<Millis>,
+        max: usize,
+    ) -> Result<Vec<Kline>, Error> {
+        identity::expect_klines(series)?;
+        self.named(self.klines_before(series, before, max).await)
+    }
+
+    async fn read_trades_before(
+        &self,
+        series: &SeriesId,
+        before: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<Trade>, Error> {
+        identity::expect_trades(series)?;
+        self.named(self.trades_before(series, before, max).await)
+    }
+
     async fn read_columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Error> {
         identity::expect_klines(series)?;
         self.named(self.columns(series, range).await)

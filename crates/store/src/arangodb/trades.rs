@@ -70,6 +70,29 @@ impl ArangoStore {
         Ok(rows.into_iter().map(Versioned::from).collect())
     }
 
+    pub(super) async fn trades_before(
+        &self,
+        series: &SeriesId,
+        before: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<Trade>, Failure> {
+        let prefix = series_key(series);
+        // No trade has a number below zero.
+        let highest = before.map_or(i64::MAX, |before| before.saturating_sub(1));
+        let variables = |last: Option<&TradeRow>, limit: usize| {
+            let highest = last.map_or(highest, |last| last.0.saturating_sub(1));
+            json!({
+                "from": record_key(&prefix, 0),
+                // The beginning alone sorts before every key with it.
+                "last": if highest < 0 { format!("{prefix}-") } else { record_key(&prefix, highest) },
+                "symbol": series.symbol,
+                "limit": limit,
+            })
+        };
+        let rows: Vec<TradeRow> = self.pages(aql::TRADES_BEFORE, max, variables).await?;
+        Ok(rows.into_iter().rev().map(|row| Versioned::from(row).value).collect())
+    }
+
     /// When a trade happened; none if nothing is stored of its series at all.
     async fn time_of(&self, series: &SeriesId, trade: i64) -> Result<Option<Millis>, Failure> {
         #[derive(Deserialize)]

@@ -37,7 +37,7 @@ macro_rules! store_contract {
             versions: newer_version_wins, equal_content_changes_nothing, duplicates_report_their_survivor,
                 rejects_keep_the_order, empty_batch_is_fine, trades_follow_the_same_rules, versions_come_back;
             series: every_digit_survives, columns_are_the_nearest_doubles, range_is_half_open_and_ascending,
-                pages_end_exactly_at_their_limit, trades_are_read_by_time, symbols_of_all_kinds_are_kept_apart,
+                pages_end_exactly_at_their_limit, trades_are_read_by_time, newest_rows_are_read_first, symbols_of_all_kinds_are_kept_apart,
                 unknown_series_is_empty, wrong_kind_is_refused, coverage_reports_gaps,
                 coverage_follows_the_calendar, coverage_of_trades_counts_missing_ids, coverage_of_many_rows;
             loaded: ranges_are_merged, racing_marks_are_all_kept;

@@ -114,6 +114,42 @@ pub async fn trades_are_read_by_time(backend: &impl Backend) -> Result<(), Error
     Ok(())
 }
 
+/// The newest rows come first, page by page towards the beginning, each page ascending.
+pub async fn newest_rows_are_read_first(backend: &impl Backend) -> Result<(), Error> {
+    let store = backend.open().await?;
+    let (bars, all) = (klines("BTCUSDT", "1m"), trades("BTCUSDT"));
+    store.upsert_klines(&bars, &row_of_klines((0..7).map(|bar| START + bar * MINUTE))).await?;
+    // Neighbours whose names, as a database sorts them, are near.
+    store.upsert_klines(&klines("BTCUSDT", "1M"), &row_of_klines([START])).await?;
+    store.upsert_klines(&klines("btcusdt", "1m"), &row_of_klines([START])).await?;
+    store.upsert_trades(&all, &(10..17).map(|id| trade(id, START + 17 - id)).collect::<Vec<_>>()).await?;
+    store.upsert_trades(&trades("BTCUSDU"), &[trade(12, START)]).await?;
+    for (before, max, expected) in [
+        (None, 3, 4..7),
+        (Some(4), 3, 1..4),
+        (Some(1), 3, 0..1),
+        (Some(0), 3, 0..0),
+        (Some(100), 100, 0..7),
+        (None, 0, 0..0),
+    ] {
+        let before_bar = before.map(|bar| START + bar * MINUTE);
+        let read = store.read_klines_before(&bars, before_bar, max).await?;
+        let opens: Vec<Millis> = read.iter().map(|kline| kline.open_time).collect();
+        assert_eq!(opens, expected.clone().map(|bar| START + bar * MINUTE).collect::<Vec<_>>(), "{before:?}");
+        let read = store.read_trades_before(&all, before.map(|number| 10 + number), max).await?;
+        let ids: Vec<i64> = read.iter().map(|trade| trade.trade_id).collect();
+        assert_eq!(ids, expected.map(|number| 10 + number).collect::<Vec<_>>(), "{before:?}");
+    }
+    for before in [i64::MIN, -1, 0] {
+        assert!(store.read_klines_before(&bars, Some(before), 9).await?.is_empty());
+        assert!(store.read_trades_before(&all, Some(before), 9).await?.is_empty());
+    }
+    assert_eq!(store.read_trades_before(&all, Some(i64::MAX), 1).await?.len(), 1);
+    assert!(store.read_klines_before(&klines("NONE", "1m"), None, 9).await?.is_empty());
+    assert!(store.read_trades_before(&trades("NONE"), None, 9).await?.is_empty());
+    Ok(())
+}
+
 /// Names with leading digits, of other scripts, and that differ in case only are series of their own.
 pub async fn symbols_of_all_kinds_are_kept_apart(backend: &impl Backend) -> Result<(), Error> {
     let store = backend.open().await?;

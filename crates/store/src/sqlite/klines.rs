@@ -29,6 +29,11 @@ const SELECT: &str = "
         taker_buy_base_asset_volume, taker_buy_quote_asset_volume, version
     FROM klines WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time LIMIT ?4";
 
+const SELECT_BEFORE: &str = "
+    SELECT open_time, open, high, low, close, volume, close_time, quote_asset_volume, number_of_trades,
+        taker_buy_base_asset_volume, taker_buy_quote_asset_volume, version
+    FROM klines WHERE series_id = ?1 AND open_time < ?2 ORDER BY open_time DESC LIMIT ?3";
+
 /// The columns named are fewer and stand before the others in a row, which need not be gone through.
 const SELECT_CLOSES: &str = "
     SELECT open_time, close FROM klines WHERE series_id = ?1 AND open_time >= ?2 AND open_time < ?3 ORDER BY open_time";
@@ -117,22 +122,43 @@ pub(super) fn read(
     let mut rows = statement.query(params![series, from, range.to(), limit])?;
     let mut klines = Vec::new();
     while let Some(row) = rows.next()? {
-        let value = Kline {
-            open_time: row.get(0)?,
-            open: decimal(row, 1)?,
-            high: decimal(row, 2)?,
-            low: decimal(row, 3)?,
-            close: decimal(row, 4)?,
-            volume: decimal(row, 5)?,
-            close_time: row.get(6)?,
-            quote_asset_volume: decimal(row, 7)?,
-            number_of_trades: unsigned(row.get(8)?)?,
-            taker_buy_base_asset_volume: decimal(row, 9)?,
-            taker_buy_quote_asset_volume: decimal(row, 10)?,
-        };
-        klines.push(Versioned { version: unsigned(row.get(11)?)?, value });
+        klines.push(Versioned { version: unsigned(row.get(11)?)?, value: kline(row)? });
     }
     Ok(klines)
+}
+
+pub(super) fn read_before(
+    connection: &Connection,
+    series: i64,
+    before: Option<Millis>,
+    max: usize,
+) -> Result<Vec<Kline>, Failure> {
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(SELECT_BEFORE)?;
+    // No bar opens at the end of the numbers.
+    let mut rows = statement.query(params![series, before.unwrap_or(Millis::MAX), limit])?;
+    let mut klines = Vec::new();
+    while let Some(row) = rows.next()? {
+        klines.push(kline(row)?);
+    }
+    klines.reverse();
+    Ok(klines)
+}
+
+fn kline(row: &Row<'_>) -> Result<Kline, Failure> {
+    Ok(Kline {
+        open_time: row.get(0)?,
+        open: decimal(row, 1)?,
+        high: decimal(row, 2)?,
+        low: decimal(row, 3)?,
+        close: decimal(row, 4)?,
+        volume: decimal(row, 5)?,
+        close_time: row.get(6)?,
+        quote_asset_volume: decimal(row, 7)?,
+        number_of_trades: unsigned(row.get(8)?)?,
+        taker_buy_base_asset_volume: decimal(row, 9)?,
+        taker_buy_quote_asset_volume: decimal(row, 10)?,
+    })
 }
 
 pub(super) fn read_columns(connection: &Connection, series: i64, range: TimeRange) -> Result<KlineColumns, Failure> {

@@ -53,6 +53,26 @@ impl SeriesStore for SqliteStore {
         self.on_series(series, move |connection, id| trades::read(connection, id, range, after, max)).await
     }
 
+    async fn read_klines_before(
+        &self,
+        series: &SeriesId,
+        before: Option<Millis>,
+        max: usize,
+    ) -> Result<Vec<Kline>, Error> {
+        identity::expect_klines(series)?;
+        self.on_series(series, move |connection, id| klines::read_before(connection, id, before, max)).await
+    }
+
+    async fn read_trades_before(
+        &self,
+        series: &SeriesId,
+        before: Option<i64>,
+        max: usize,
+    ) -> Result<Vec<Trade>, Error> {
+        identity::expect_trades(series)?;
+        self.on_series(series, move |connection, id| trades::read_before(connection, id, before, max)).await
+    }
+
     async fn read_columns(&self, series: &SeriesId, range: TimeRange) -> Result<KlineColumns, Error> {
         identity::expect_klines(series)?;
         self.on_series(series, move |connection, id| klines::read_columns(connection, id, range)).await

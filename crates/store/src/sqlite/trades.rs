@@ -1,6 +1,6 @@
 //! Trades in `SQLite`: one row per trade id, and an index by time to read them by.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use streamforge_events::{Millis, TimeRange, Trade};
 
 use super::{
@@ -25,6 +25,10 @@ const SELECT: &str = "
     SELECT trade_id, price, quantity, timestamp, is_buyer_maker, version FROM trades
     WHERE series_id = ?1 AND (timestamp, trade_id) > (?2, ?3) AND timestamp < ?4
     ORDER BY timestamp, trade_id LIMIT ?5";
+
+const SELECT_BEFORE: &str = "
+    SELECT trade_id, price, quantity, timestamp, is_buyer_maker FROM trades
+    WHERE series_id = ?1 AND trade_id <= ?2 ORDER BY trade_id DESC LIMIT ?3";
 
 pub(super) fn upsert(connection: &Connection, series: i64, rows: &[Versioned<Trade>]) -> Result<BatchReport, Failure> {
     let keys = rows.iter().map(|row| (row.version < MAX_VERSION).then_some((row.value.trade_id, row.version)));
@@ -79,16 +83,37 @@ pub(super) fn read(
     let mut rows = statement.query(params![series, start.0, start.1, range.to(), limit])?;
     let mut trades = Vec::new();
     while let Some(row) = rows.next()? {
-        let value = Trade {
-            trade_id: row.get(0)?,
-            price: decimal(row, 1)?,
-            quantity: decimal(row, 2)?,
-            timestamp: row.get(3)?,
-            is_buyer_maker: row.get(4)?,
-        };
-        trades.push(Versioned { version: unsigned(row.get(5)?)?, value });
+        trades.push(Versioned { version: unsigned(row.get(5)?)?, value: trade(row)? });
     }
     Ok(trades)
+}
+
+pub(super) fn read_before(
+    connection: &Connection,
+    series: i64,
+    before: Option<i64>,
+    max: usize,
+) -> Result<Vec<Trade>, Failure> {
+    let Some(last) = before.map_or(Some(i64::MAX), |before| before.checked_sub(1)) else { return Ok(Vec::new()) };
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(SELECT_BEFORE)?;
+    let mut rows = statement.query(params![series, last, limit])?;
+    let mut trades = Vec::new();
+    while let Some(row) = rows.next()? {
+        trades.push(trade(row)?);
+    }
+    trades.reverse();
+    Ok(trades)
+}
+
+fn trade(row: &Row<'_>) -> Result<Trade, Failure> {
+    Ok(Trade {
+        trade_id: row.get(0)?,
+        price: decimal(row, 1)?,
+        quantity: decimal(row, 2)?,
+        timestamp: row.get(3)?,
+        is_buyer_maker: row.get(4)?,
+    })
 }
 
 fn time_of(connection: &Connection, series: i64, trade: i64) -> Result<Millis, Failure> {

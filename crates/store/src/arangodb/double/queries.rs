@@ -67,6 +67,23 @@ pub(super) fn forget(server: &mut Server, id: &str) -> Result<Reply, No> {
 
 const NO_CURSOR: No = No(404, 1600, "cursor not found");
 
+const KLINE: [&str; 12] = [
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_asset_volume",
+    "number_of_trades",
+    "taker_buy_base_asset_volume",
+    "taker_buy_quote_asset_volume",
+    "version",
+];
+
+const TRADE: [&str; 6] = ["trade_id", "price", "quantity", "timestamp", "is_buyer_maker", "version"];
+
 /// The names behind each `@` of a query.
 fn declared(text: &str) -> BTreeSet<&str> {
     let name =
@@ -76,28 +93,18 @@ fn declared(text: &str) -> BTreeSet<&str> {
 
 fn known(text: &str) -> Option<fn(&mut Database, &Value) -> Rows> {
     let run: fn(&mut Database, &Value) -> Rows = match text {
-        aql::KLINES => |database, variables| {
-            let fields = [
-                "open_time",
-                "open",
-                "high",
-                "low",
-                "close",
-                "volume",
-                "close_time",
-                "quote_asset_volume",
-                "number_of_trades",
-                "taker_buy_base_asset_volume",
-                "taker_buy_quote_asset_volume",
-                "version",
-            ];
-            arrays(candles(database, variables), &fields)
+        aql::KLINES => |database, variables| arrays(candles(database, variables), &KLINE),
+        aql::KLINES_BEFORE => |database, variables| {
+            let mut rows = candles(database, &unlimited(variables));
+            rows.reverse();
+            arrays(limited(rows, variables), &KLINE)
         },
         aql::CLOSES => |database, variables| arrays(candles(database, variables), &["open_time", "close"]),
         aql::OPEN_TIMES => {
             |database, variables| candles(database, variables).into_iter().map(|row| row["open_time"].clone()).collect()
         }
         aql::TRADES => trades,
+        aql::TRADES_BEFORE => trades_before,
         aql::TRADE_NUMBERS => trade_numbers,
         aql::SERIES => |database, _| arrays(all(database, "series"), &["symbol", "kind", "interval"]),
         aql::WORKFLOWS => workflows,
@@ -143,6 +150,13 @@ fn limited(mut rows: Rows, variables: &Value) -> Rows {
     rows
 }
 
+/// The same variables without a limit.
+fn unlimited(variables: &Value) -> Value {
+    let mut variables = variables.clone();
+    variables["limit"] = Value::Null;
+    variables
+}
+
 fn candles(database: &mut Database, variables: &Value) -> Rows {
     let Some(candles) = database.collections.get("candles") else { return Rows::new() };
     let (from, to) = (text(&variables["from"]), text(&variables["to"]));
@@ -168,7 +182,18 @@ fn trades(database: &mut Database, variables: &Value) -> Rows {
             && (order(&row["timestamp"], time).is_gt() || order(&row["trade_id"], id).is_gt())
     });
     rows.sort_by(|a, b| by(a, b, "timestamp").then(by(a, b, "trade_id")));
-    arrays(limited(rows, variables), &["trade_id", "price", "quantity", "timestamp", "is_buyer_maker", "version"])
+    arrays(limited(rows, variables), &TRADE)
+}
+
+fn trades_before(database: &mut Database, variables: &Value) -> Rows {
+    let mut rows = all(database, "trades");
+    rows.retain(|row| {
+        order(&row["_key"], &variables["from"]).is_ge()
+            && order(&row["_key"], &variables["last"]).is_le()
+            && row["symbol"] == variables["symbol"]
+    });
+    rows.sort_by(|a, b| by(b, a, "_key"));
+    arrays(limited(rows, variables), &TRADE)
 }
 
 fn trade_numbers(database: &mut Database, variables: &Value) -> Rows {
