@@ -60,7 +60,7 @@ pub(super) async fn execute(command: Command, places: &Places, output: Output) -
         Command::List => list(&models, output).await,
         Command::Show { name, version } => {
             let model = models.load(&name, version.as_ref()).await?;
-            show(&model, is_latest(&models, &model.manifest).await, output)
+            show(&model, models.is_latest(&model.manifest).await, output)
         }
         Command::Promote { name, version } => {
             models.promote(&name, &version).await?;
@@ -90,21 +90,16 @@ pub(super) async fn open_if_there(places: &Places) -> Result<Option<ModelRegistr
     Ok(places.existing_objects().await?.map(ModelRegistry::new))
 }
 
-/// Where the note of the version in use is damaged, none is in use.
-async fn is_latest(models: &ModelRegistry, manifest: &ModelManifest) -> bool {
-    models.latest(&manifest.name).await.is_ok_and(|latest| latest.as_ref() == Some(&manifest.version))
-}
-
 async fn list(models: &ModelRegistry, output: Output) -> Outcome {
     let mut found = Vec::new();
     for name in models.names().await? {
         for manifest in models.versions(&name).await? {
-            let is_latest = is_latest(models, &manifest).await;
+            let is_latest = models.is_latest(&manifest).await;
             found.push((manifest, is_latest));
         }
     }
     if output.is_json() {
-        output::value(&found.iter().map(|(manifest, is_latest)| described(manifest, *is_latest)).collect::<Vec<_>>())?;
+        output::value(&found.iter().map(|(manifest, is_latest)| manifest.shown(*is_latest)).collect::<Vec<_>>())?;
         return Ok(());
     }
     let rows: Vec<Vec<String>> = found
@@ -123,7 +118,7 @@ async fn list(models: &ModelRegistry, output: Output) -> Outcome {
 fn show(model: &Model, is_latest: bool, output: Output) -> Outcome {
     let card: Value = serde_json::from_slice(&model.files.card).map_err(|error| Failure::failed(&error))?;
     if output.is_json() {
-        let mut value = described(&model.manifest, is_latest);
+        let mut value = model.manifest.shown(is_latest);
         value["card"] = card;
         output::value(&value)?;
         return Ok(());
@@ -138,10 +133,4 @@ fn show(model: &Model, is_latest: bool, output: Output) -> Outcome {
     output::table(&["file", "bytes", "SHA-256"], &[1], &rows)?;
     output::line(&serde_json::to_string_pretty(&card).map_err(|error| Failure::failed(&error))?)?;
     Ok(())
-}
-
-fn described(manifest: &ModelManifest, is_latest: bool) -> Value {
-    let mut value = json!(manifest);
-    value["latest"] = json!(is_latest);
-    value
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use streamforge_events::{Millis, ModelName, ModelVersion, hex};
 
@@ -92,6 +93,14 @@ impl ModelManifest {
             Some(missing) => Err(fail(format!("was edited: it does not name {}", missing.as_str()))),
             None => Ok(manifest),
         }
+    }
+
+    /// The manifest as people and programs are shown it: with a word on whether the version is in use.
+    #[must_use]
+    pub fn shown(&self, is_latest: bool) -> Value {
+        let mut value = json!(self);
+        value["latest"] = is_latest.into();
+        value
     }
 
     pub(super) fn json(&self) -> Result<Vec<u8>, Error> {

@@ -145,6 +145,19 @@ impl ModelRegistry {
         }
     }
 
+    /// The card of a version alone, checked against its manifest; none if there is no such version.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it is missing or was changed, or a failure of the store of objects.
+    pub async fn card(&self, manifest: &ModelManifest) -> Result<Option<Vec<u8>>, Error> {
+        self.read_file(manifest, ModelFile::Card).await
+    }
+
+    /// Whether a version is in use; where the note of that is damaged, none is.
+    pub async fn is_latest(&self, manifest: &ModelManifest) -> bool {
+        self.latest(&manifest.name).await.is_ok_and(|latest| latest.as_ref() == Some(&manifest.version))
+    }
+
     /// Puts a version into use, be it older or newer than the present one.
     ///
     /// Only a model that is newer than all that are there now will take its place by itself.

@@ -100,27 +100,27 @@ impl ModelRegistry {
 
     /// Reads and checks the files of a version; none if it has been dropped meanwhile.
     pub(super) async fn read_files(&self, manifest: &ModelManifest) -> Result<Option<ModelFiles>, Error> {
-        let ModelManifest { name, version, .. } = manifest;
         let mut files = ModelFiles::default();
         for file in ModelFile::ALL {
-            let bytes = self.objects.get(&file_key(name, version, file)).await?;
-            let reason = match bytes {
-                Some(bytes) if manifest.agrees(file, &bytes) => {
-                    files.set(file, bytes);
-                    continue;
-                }
-                None if self.manifest(name, version).await?.is_none() => return Ok(None),
-                None => "is missing".to_owned(),
-                Some(bytes) => self.fault(manifest, file, &bytes).await?,
-            };
-            return Err(Error::Model {
-                name: name.clone(),
-                version: Some(version.clone()),
-                file: file.as_str(),
-                reason,
-            });
+            match self.read_file(manifest, file).await? {
+                Some(bytes) => files.set(file, bytes),
+                None => return Ok(None),
+            }
         }
         Ok(Some(files))
+    }
+
+    /// Reads and checks one file of a version; none if the version has been dropped meanwhile.
+    pub(super) async fn read_file(&self, manifest: &ModelManifest, file: ModelFile) -> Result<Option<Vec<u8>>, Error> {
+        let ModelManifest { name, version, .. } = manifest;
+        let bytes = self.objects.get(&file_key(name, version, file)).await?;
+        let reason = match bytes {
+            Some(bytes) if manifest.agrees(file, &bytes) => return Ok(Some(bytes)),
+            None if self.manifest(name, version).await?.is_none() => return Ok(None),
+            None => "is missing".to_owned(),
+            Some(bytes) => self.fault(manifest, file, &bytes).await?,
+        };
+        Err(Error::Model { name: name.clone(), version: Some(version.clone()), file: file.as_str(), reason })
     }
 
     /// What has happened to a file whose bytes are not its own.
