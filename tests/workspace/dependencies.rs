@@ -10,7 +10,7 @@ use crate::{
 
 /// Height of a member; it may depend on lower members alone.
 ///
-/// `events`, `salvage`, `servers` ← `bus`, `cluster`, `dataset`, `ledger`, `store`, `exchange`, `function` ← `backup`, `job`, `scaffold` ← functions, trainer ← `local` ← `data-plane`, tests and tools.
+/// `events`, `salvage`, `servers` ← `bus`, `cluster`, `dataset`, `ledger`, `store`, `exchange`, `function` ← `backup`, `hindsight`, `job`, `message`, `scaffold` ← functions, trainer ← `local` ← `data-plane`, tests and tools.
 fn layer(member: &Member) -> Option<u8> {
     match member.name.as_str() {
         "streamforge-events" | "streamforge-salvage" | "streamforge-servers" => Some(0),
@@ -21,7 +21,11 @@ fn layer(member: &Member) -> Option<u8> {
         | "streamforge-store"
         | "streamforge-exchange"
         | "streamforge-function" => Some(1),
-        "streamforge-backup" | "streamforge-job" | "streamforge-scaffold" => Some(2),
+        "streamforge-backup"
+        | "streamforge-hindsight"
+        | "streamforge-job"
+        | "streamforge-message"
+        | "streamforge-scaffold" => Some(2),
         "gnn-trainer" => Some(3),
         _ if member.is_in("functions") => Some(3),
         "streamforge-local" => Some(4),

@@ -123,6 +123,9 @@ impl Topic {
     /// The shared topics.
     pub const ALL: [Self; 4] = [Self::Workflows, Self::QueueControl, Self::QueueEvents, Self::MarketData];
 
+    /// The topics that anybody may watch.
+    pub const PUBLIC: [Self; 3] = [Self::QueueControl, Self::QueueEvents, Self::MarketData];
+
     /// Name of the topic and of its Broker.
     #[must_use]
     pub fn as_str(self) -> &'static str {

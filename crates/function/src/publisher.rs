@@ -150,6 +150,14 @@ impl Publisher {
             .await
     }
 
+    /// Publishes an event as it is to the Broker of this name, and waits for the acknowledgement.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub async fn forward(&self, broker: &str, headers: HeaderMap, body: Bytes) -> Result<(), PublishError> {
+        self.send(broker, headers, body).await
+    }
+
     async fn send(&self, broker: &str, headers: HeaderMap, body: Bytes) -> Result<(), PublishError> {
         let mut attempt = 1;
         loop {

@@ -9,10 +9,10 @@ pub mod filter;
 pub mod functions;
 pub mod ingress;
 pub mod manifest;
-pub mod message;
 pub mod metrics;
 pub mod platform;
 pub mod scaler;
 pub mod supervisor;
 
 pub use error::Error;
+pub use streamforge_message as message;

@@ -17,6 +17,15 @@ pub enum Error {
     Bars(#[from] streamforge_dataset::Error),
 }
 
+impl From<streamforge_hindsight::Error> for Error {
+    fn from(error: streamforge_hindsight::Error) -> Self {
+        match error {
+            streamforge_hindsight::Error::Store(error) => error.into(),
+            streamforge_hindsight::Error::Bars(error) => error.into(),
+        }
+    }
+}
+
 impl From<Error> for streamforge_function::Error {
     fn from(error: Error) -> Self {
         use streamforge_store::Error::Model;

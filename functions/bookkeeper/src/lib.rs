@@ -6,7 +6,6 @@
 
 mod error;
 mod experiment;
-mod history;
 mod metrics;
 mod roi;
 
@@ -19,12 +18,12 @@ use streamforge_events::{
     event_type,
 };
 use streamforge_function::{BuildError, Config, ConfigError, Context, Function, Setting};
+use streamforge_hindsight::History;
 use streamforge_ledger::Ledger;
 use streamforge_store::{ModelRegistry, ObjectStore, Store};
 
 pub use error::Error;
 use error::chain;
-pub use history::{History, is_same_series};
 use metrics::Metrics;
 
 const LEDGER: &str = "STREAMFORGE_LEDGER_URL";

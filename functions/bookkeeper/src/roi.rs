@@ -5,10 +5,11 @@ use serde_json::Value;
 use streamforge_dataset::{Direction, Realised};
 use streamforge_events::{Interval, Millis, Prediction, Report, Split, Symbol, TimeRange};
 use streamforge_function::Context;
+use streamforge_hindsight::is_same_series;
 use streamforge_ledger::{Outcome, RoiQuery, RoiRow};
 use streamforge_store::PredictionQuery;
 
-use crate::{Bookkeeper, Error, NamedModel, history::is_same_series, tells_of_results};
+use crate::{Bookkeeper, Error, NamedModel, tells_of_results};
 
 /// Rows that are computed at once.
 const PAGE: u32 = 5_000;

@@ -1,24 +1,17 @@
 //! `streamforge dead-letters`: events that no retry would fix, with the reason, and the way back.
 
-mod letter;
-
 use std::io::Write as _;
 
 use serde_json::{Value, json};
 use streamforge_events::rfc3339;
+use streamforge_message::{DEAD_LETTERS, Letter, LetterId, Replays, read_letters};
 
 use super::{
     exit::{Failure, Outcome},
     output::{self, Output},
     remote::{self, existing_bus},
 };
-use crate::platform::{DataFolder, Places};
-use letter::{Letter, LetterId, find, mark, replay_mark};
-
-pub(super) use letter::read;
-
-/// The topic behind our dead-letter sink.
-pub(super) const TOPIC: &str = "dead-letters";
+use crate::platform::Places;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -56,32 +49,32 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Topic behind the dead-letter sink.
-    #[arg(long, default_value = TOPIC)]
+    #[arg(long, default_value = DEAD_LETTERS)]
     topic: String,
 }
 
 pub(super) async fn execute(command: Command, places: &Places, output: Output) -> Outcome {
-    let (folder, bus) = (places.folder(), existing_bus(places)?);
+    let (replays, bus) = (places.folder().replays(), existing_bus(places)?);
     let bus = bus.as_ref();
     match command {
         Command::List(arguments) => {
-            let letters = read(bus, &arguments.topic, &[]).await?;
-            list(&letters, folder, output)
+            let letters = read_letters(bus, &arguments.topic, &[]).await?;
+            list(&letters, &replays, output)
         }
         Command::Show { letter, arguments } => {
-            let letters = read(bus, &arguments.topic, &[]).await?;
-            show(find(&letters, letter)?, folder, output)
+            let letters = read_letters(bus, &arguments.topic, &[]).await?;
+            show(find(&letters, letter)?, &replays, output)
         }
         Command::Replay { letters, all, again, broker, namespace, arguments } => {
-            let known = read(bus, &arguments.topic, &[]).await?;
+            let known = read_letters(bus, &arguments.topic, &[]).await?;
             let mut chosen = Vec::new();
             for id in &letters {
                 chosen.push(find(&known, *id)?);
             }
             if all {
-                chosen = known.iter().filter(|letter| again || !replay_mark(folder, letter.id).exists()).collect();
+                chosen = known.iter().filter(|letter| again || !replays.contains(letter.id)).collect();
             }
-            let repeated = chosen.iter().find(|letter| !again && replay_mark(folder, letter.id).exists());
+            let repeated = chosen.iter().find(|letter| !again && replays.contains(letter.id));
             if let Some(letter) = repeated {
                 let id = letter.id;
                 return Err(Failure::Failed(format!("letter {id} was replayed before; say --again to repeat it")));
@@ -89,10 +82,10 @@ pub(super) async fn execute(command: Command, places: &Places, output: Output) -
             let ingress_url = remote::running(places)?.ingress_url;
             let client = remote::client()?;
             for letter in chosen {
-                let broker = broker.clone().map_or_else(|| letter.broker(), Ok)?;
+                let broker = broker.clone().map_or_else(|| broker_of(letter), Ok)?;
                 remote::publish(&client, &ingress_url, &namespace, &broker, &letter.original()).await?;
                 // After the publication: a replay that is cut short may be repeated, never lost.
-                mark(folder, letter.id)?;
+                replays.add(letter.id)?;
                 if output.is_json() {
                     output::value(&json!({ "letter": letter.id.to_string(), "broker": broker }))?;
                 } else {
@@ -104,16 +97,25 @@ pub(super) async fn execute(command: Command, places: &Places, output: Output) -
     }
 }
 
-fn list(letters: &[Letter], folder: &DataFolder, output: Output) -> Outcome {
+fn find(letters: &[Letter], id: LetterId) -> Result<&Letter, Failure> {
+    letters.iter().find(|letter| letter.id == id).ok_or_else(|| Failure::Failed(format!("there is no letter {id}")))
+}
+
+fn broker_of(letter: &Letter) -> Result<String, Failure> {
+    let hint = |error| Failure::Failed(format!("letter {}: {error}; name its Broker by --broker", letter.id));
+    letter.broker().map_err(hint)
+}
+
+fn list(letters: &[Letter], replays: &Replays, output: Output) -> Outcome {
     if output.is_json() {
-        let summaries: Vec<Value> = letters.iter().map(|letter| letter.summary(folder)).collect();
+        let summaries: Vec<Value> = letters.iter().map(|letter| letter.summary(replays.contains(letter.id))).collect();
         output::value(&summaries)?;
         return Ok(());
     }
     let rows: Vec<Vec<String>> = letters
         .iter()
         .map(|letter| {
-            let replayed = if replay_mark(folder, letter.id).exists() { "yes" } else { "" };
+            let replayed = if replays.contains(letter.id) { "yes" } else { "" };
             vec![
                 letter.id.to_string(),
                 rfc3339(letter.timestamp),
@@ -128,10 +130,10 @@ fn list(letters: &[Letter], folder: &DataFolder, output: Output) -> Outcome {
     Ok(())
 }
 
-fn show(letter: &Letter, folder: &DataFolder, output: Output) -> Outcome {
+fn show(letter: &Letter, replays: &Replays, output: Output) -> Outcome {
     let text = String::from_utf8_lossy(letter.event.body());
     if output.is_json() {
-        let mut summary = letter.summary(folder);
+        let mut summary = letter.summary(replays.contains(letter.id));
         summary["data"] = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()));
         output::value(&summary)?;
         return Ok(());

@@ -79,10 +79,9 @@ impl From<streamforge_backup::Error> for Failure {
     }
 }
 
-impl From<bookkeeper::Error> for Failure {
-    fn from(error: bookkeeper::Error) -> Self {
-        // It tells its causes itself.
-        Self::Failed(error.to_string())
+impl From<streamforge_hindsight::Error> for Failure {
+    fn from(error: streamforge_hindsight::Error) -> Self {
+        Self::failed(&error)
     }
 }
 

@@ -17,10 +17,10 @@ use std::{
 use serde_json::Value;
 use streamforge_bus::Bus;
 use streamforge_events::Topic;
+use streamforge_message::{DEAD_LETTERS, read_letters};
 use streamforge_store::Store;
 
 use super::{
-    dead_letters,
     exit::{Failure, Outcome},
     output::Output,
     publish, queues, remote,
@@ -172,7 +172,7 @@ pub(super) async fn begin(request: &Request, host: &Host) -> Outcome {
         let client = remote::client()?;
         let broker = Topic::Workflows.to_string();
         let event = remote::event(&request.event)?;
-        let letters = host.bus.end_offsets(dead_letters::TOPIC).await.unwrap_or_default();
+        let letters = host.bus.end_offsets(DEAD_LETTERS).await.unwrap_or_default();
         remote::publish(&client, &host.state.ingress_url, remote::NAMESPACE, &broker, &event).await?;
         accepted(host, request, &letters).await?;
     }
@@ -182,7 +182,7 @@ pub(super) async fn begin(request: &Request, host: &Host) -> Outcome {
 /// Waits until the workflow exists, or its request has become a dead letter after these offsets.
 async fn accepted(host: &Host, request: &Request, letters: &[u64]) -> Outcome {
     while host.store.get(&request.queue_id).await?.is_none() {
-        let letters = dead_letters::read(host.bus.as_ref(), dead_letters::TOPIC, letters).await?;
+        let letters = read_letters(host.bus.as_ref(), DEAD_LETTERS, letters).await?;
         let refused = letters.iter().find(|letter| letter.attribute("id") == request.event_id);
         if let Some(letter) = refused {
             return Err(Failure::Failed(format!("the request was refused: {}", letter.reason())));

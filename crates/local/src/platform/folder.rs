@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use streamforge_message::Replays;
+
 use super::{Error, state::State};
 
 /// How often and how long a taken lock is tried again: a look from the command line holds it for an instant.
@@ -72,7 +74,19 @@ impl DataFolder {
     /// Returns the log file of a function's workers.
     #[must_use]
     pub fn worker_log(&self, function: &str) -> PathBuf {
-        self.root.join("logs").join(format!("{function}.log"))
+        self.logs().join(format!("{function}.log"))
+    }
+
+    /// Returns the folder of the log files.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// Returns what remembers which dead letters were replayed.
+    #[must_use]
+    pub fn replays(&self) -> Replays {
+        Replays::new(self.root.join("replayed"))
     }
 
     pub(super) fn state(&self) -> PathBuf {

@@ -3,9 +3,8 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::Stream;
-use serde_json::{Map, Value, json};
-use streamforge_bus::{Bus, StoredRecord};
-use streamforge_events::QueueId;
+use streamforge_bus::Bus;
+use streamforge_events::{QueueId, Topic};
 use streamforge_function::{
     api::{PathName, Problem, name_in_path},
     axum::{
@@ -23,9 +22,6 @@ use streamforge_function::{
 
 use super::ApiState;
 use crate::document::Workflow;
-
-/// The topics that anybody may watch.
-const PUBLIC_TOPICS: [&str; 3] = ["queue-control", "queue-events", "market-data"];
 
 /// How often a watched document is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -85,8 +81,9 @@ pub(super) async fn topic(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let topic = name_in_path(path)?;
-    if !PUBLIC_TOPICS.contains(&topic.as_str()) {
-        let message = format!("there is no such public topic; there are {}", PUBLIC_TOPICS.join(", "));
+    if !Topic::PUBLIC.iter().any(|public| public.as_str() == topic) {
+        let names = Topic::PUBLIC.map(Topic::as_str).join(", ");
+        let message = format!("there is no such public topic; there are {names}");
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_topic", message));
     }
     let Some(bus) = state.bus.clone() else {
@@ -119,7 +116,7 @@ async fn forward(mut socket: WebSocket, bus: &dyn Bus, topic: &str, mut offsets:
             for stored in read.map_err(|error| error.to_string())? {
                 is_idle = false;
                 *offset = stored.offset + 1;
-                let text = message(&stored).to_string();
+                let text = streamforge_message::shown(&stored.record).to_string();
                 socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
             }
         }
@@ -134,51 +131,5 @@ async fn forward(mut socket: WebSocket, bus: &dyn Bus, topic: &str, mut offsets:
                 Some(Err(error)) => return Err(error.to_string()),
             },
         }
-    }
-}
-
-/// The `CloudEvent` of a record in the JSON format.
-///
-/// # Source
-/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>
-fn message(stored: &StoredRecord) -> Value {
-    let record = &stored.record;
-    let data = serde_json::from_slice::<Value>(&record.value);
-    let is_structured =
-        record.header("content-type").is_some_and(|media_type| media_type.starts_with(b"application/cloudevents+json"));
-    if let (true, Ok(event)) = (is_structured, &data) {
-        return event.clone();
-    }
-    let mut event = Map::new();
-    for (name, value) in &record.headers {
-        let attribute = name.strip_prefix("ce_").or_else(|| (name == "content-type").then_some("datacontenttype"));
-        if let Some(attribute) = attribute {
-            event.insert(attribute.to_owned(), String::from_utf8_lossy(value).into());
-        }
-    }
-    let data = data.unwrap_or_else(|_| json!(String::from_utf8_lossy(&record.value)));
-    event.insert("data".to_owned(), data);
-    Value::Object(event)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use streamforge_bus::Record;
-
-    fn stored(headers: &[(&str, &str)], value: &str) -> StoredRecord {
-        let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
-        let record = Record { key: None, headers, value: value.as_bytes().to_vec(), timestamp: 0 };
-        StoredRecord { topic: "queue-events".to_owned(), partition: 0, offset: 0, record }
-    }
-
-    #[test]
-    fn both_modes_of_a_record_become_the_same_message() {
-        let event = json!({"id": "1", "type": "t", "datacontenttype": "application/json", "data": {"a": 1}});
-        let binary = stored(&[("ce_id", "1"), ("ce_type", "t"), ("content-type", "application/json")], "{\"a\":1}");
-        let structured = stored(&[("content-type", "application/cloudevents+json")], &event.to_string());
-        assert_eq!(message(&binary), event);
-        assert_eq!(message(&structured), event);
-        assert_eq!(message(&stored(&[], "no json"))["data"], "no json");
     }
 }

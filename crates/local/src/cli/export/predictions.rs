@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use bookkeeper::{History, is_same_series};
-use serde_json::json;
 use streamforge_dataset::Realised;
 use streamforge_events::{Health, ModelName, ModelVersion, Prediction, Split, Symbol};
+use streamforge_hindsight::{History, is_same_series, shown};
 use streamforge_store::{PredictionQuery, Store};
 
 use super::{
@@ -108,10 +107,7 @@ impl Row for Judged {
     }
 
     fn ndjson(&self, writer: &mut impl Write) -> io::Result<()> {
-        let mut value = json!(self.prediction);
-        value["realised_volatility"] = json!(self.came.map(|came| came.volatility));
-        value["realised_class"] = json!(self.came.map(|came| came.direction.as_str()));
-        writeln!(writer, "{value}")
+        writeln!(writer, "{}", shown(&self.prediction, self.came.as_ref()))
     }
 
     fn columns() -> Vec<Column<'static, Self>> {

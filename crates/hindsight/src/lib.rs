@@ -1,12 +1,16 @@
 //! What came after predictions, as far as it is stored, by the targets that their model was trained on.
 
+mod error;
+mod shown;
+
 use std::collections::HashMap;
 
 use streamforge_dataset::{Card, Definition, Realised, SymbolBars};
 use streamforge_events::{ModelName, ModelVersion, Prediction, SeriesId, SeriesKind};
 use streamforge_store::{ModelRegistry, Store};
 
-use crate::Error;
+pub use error::Error;
+pub use shown::shown;
 
 /// Computes what came, from the stored klines.
 pub struct History<'store> {
@@ -59,7 +63,10 @@ impl<'store> History<'store> {
     }
 
     /// The card of a version, if it is in the registry.
-    pub(crate) async fn card(&self, model: &ModelName, version: &ModelVersion) -> Result<Option<Card>, Error> {
+    ///
+    /// # Errors
+    /// If the registry cannot be read.
+    pub async fn card(&self, model: &ModelName, version: &ModelVersion) -> Result<Option<Card>, Error> {
         let Some(models) = &self.models else { return Ok(None) };
         match models.load(model, Some(version)).await {
             // A card of another maker need not be one of ours.

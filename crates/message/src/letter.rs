@@ -1,14 +1,16 @@
-//! One dead letter: its place in the log, why it failed, what it was before, and whether it was replayed.
+//! One dead letter: its place in the log, why it failed, and what it was before.
 
-use std::{fmt, fs, io, path::PathBuf, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use streamforge_bus::{Bus, StoredRecord};
-use streamforge_events::{EventType, rfc3339};
+use streamforge_events::{Error, EventType, rfc3339};
 
-use super::super::exit::Failure;
-use crate::{message::Message, platform::DataFolder};
+use crate::Message;
+
+/// The topic behind our dead-letter sink.
+pub const DEAD_LETTERS: &str = "dead-letters";
 
 /// What the data plane adds to a dead letter; `reason` is the header `kne-reason` of our functions' answers.
 const ERROR_EXTENSIONS: [&str; 4] = ["knativeerrordest", "knativeerrorcode", "knativeerrordata", "reason"];
@@ -18,9 +20,11 @@ const DELIVERY_EXTENSIONS: [&str; 2] = ["knativekafkapartition", "knativekafkaof
 
 /// Partition and offset of a dead letter, written `PARTITION-OFFSET`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) struct LetterId {
-    partition: u32,
-    offset: u64,
+pub struct LetterId {
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: u64,
 }
 
 impl fmt::Display for LetterId {
@@ -43,38 +47,49 @@ impl FromStr for LetterId {
 
 /// A dead letter; records that are no events are shown as far as possible.
 #[derive(Debug)]
-pub(in crate::cli) struct Letter {
-    pub(super) id: LetterId,
-    pub(super) timestamp: i64,
-    pub(super) event: Message,
+pub struct Letter {
+    /// Where it lies.
+    pub id: LetterId,
+    /// When it was set aside, in UTC milliseconds since the Unix epoch.
+    pub timestamp: i64,
+    /// The event, with what the data plane has added to it.
+    pub event: Message,
 }
 
 impl Letter {
-    fn read(stored: &StoredRecord) -> Self {
+    /// The letter of a record.
+    #[must_use]
+    pub fn read(stored: &StoredRecord) -> Self {
         let id = LetterId { partition: stored.partition, offset: stored.offset };
         let event = Message::from_record(stored.record.clone()).unwrap_or_default();
         Self { id, timestamp: stored.record.timestamp, event }
     }
 
-    pub(in crate::cli) fn attribute(&self, name: &str) -> &str {
+    /// An attribute of the event; empty if it has none.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> &str {
         self.event.attribute(name).unwrap_or_default()
     }
 
     /// Returns the answer that the subscriber gave.
-    pub(super) fn answer(&self) -> String {
+    #[must_use]
+    pub fn answer(&self) -> String {
         let data = self.attribute("knativeerrordata");
         STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| data.to_owned())
     }
 
     /// Returns why the event failed, in a line.
-    pub(in crate::cli) fn reason(&self) -> String {
+    #[must_use]
+    pub fn reason(&self) -> String {
         let answer = self.answer().replace(['\n', '\r'], " ");
         let parts = [self.attribute("knativeerrorcode"), self.attribute("reason"), answer.trim()];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         if parts.is_empty() { "no answer".to_owned() } else { parts.join(" ") }
     }
 
-    pub(super) fn summary(&self, folder: &DataFolder) -> Value {
+    /// Describes the letter without its data.
+    #[must_use]
+    pub fn summary(&self, was_replayed: bool) -> Value {
         json!({
             "letter": self.id.to_string(),
             "time": rfc3339(self.timestamp),
@@ -85,12 +100,13 @@ impl Letter {
             "destination": self.event.attribute("knativeerrordest"),
             "code": self.event.attribute("knativeerrorcode"),
             "answer": self.answer(),
-            "replayed": replay_mark(folder, self.id).exists(),
+            "replayed": was_replayed,
         })
     }
 
     /// Returns the event as it was before it failed.
-    pub(super) fn original(&self) -> Message {
+    #[must_use]
+    pub fn original(&self) -> Message {
         let mut event = self.event.clone();
         for name in ERROR_EXTENSIONS.into_iter().chain(DELIVERY_EXTENSIONS) {
             event.remove(name);
@@ -99,15 +115,19 @@ impl Letter {
     }
 
     /// Returns the Broker that takes events of this type.
-    pub(super) fn broker(&self) -> Result<String, Failure> {
-        EventType::parse(self.attribute("type"))
-            .map(|kind| kind.topic().to_string())
-            .map_err(|error| Failure::Failed(format!("letter {}: {error}; name its Broker by --broker", self.id)))
+    ///
+    /// # Errors
+    /// [`Error::EventType`] if it is not one of ours.
+    pub fn broker(&self) -> Result<String, Error> {
+        EventType::parse(self.attribute("type")).map(|kind| kind.topic().to_string())
     }
 }
 
 /// Reads all dead letters from these offsets on, or from the oldest; a topic that nobody made has none.
-pub(in crate::cli) async fn read(bus: &dyn Bus, topic: &str, from: &[u64]) -> Result<Vec<Letter>, Failure> {
+///
+/// # Errors
+/// A failure of the log.
+pub async fn read_letters(bus: &dyn Bus, topic: &str, from: &[u64]) -> Result<Vec<Letter>, streamforge_bus::Error> {
     let Some(description) = bus.topics().await?.into_iter().find(|known| known.name == topic) else {
         return Ok(Vec::new());
     };
@@ -125,28 +145,11 @@ pub(in crate::cli) async fn read(bus: &dyn Bus, topic: &str, from: &[u64]) -> Re
     Ok(letters)
 }
 
-pub(super) fn find(letters: &[Letter], id: LetterId) -> Result<&Letter, Failure> {
-    letters.iter().find(|letter| letter.id == id).ok_or_else(|| Failure::Failed(format!("there is no letter {id}")))
-}
-
-/// An empty file that remembers that a letter was replayed.
-pub(super) fn replay_mark(folder: &DataFolder, id: LetterId) -> PathBuf {
-    folder.root().join("replayed").join(id.to_string())
-}
-
-pub(super) fn mark(folder: &DataFolder, id: LetterId) -> io::Result<()> {
-    let path = replay_mark(folder, id);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(path, [])
-}
-
 #[cfg(test)]
 mod tests {
     use streamforge_bus::{Record, SqliteBus, TopicConfig};
 
-    use super::{super::TOPIC, *};
+    use super::*;
 
     fn record(extra: &[(&str, &str)]) -> Record {
         let attributes = [
@@ -165,35 +168,23 @@ mod tests {
     async fn letters_are_read_with_their_reason_and_lose_it_on_the_way_back() {
         let temporary = tempfile::tempdir().unwrap();
         let bus = SqliteBus::open(&temporary.path().join("bus.db")).unwrap();
-        assert!(read(&bus, TOPIC, &[]).await.unwrap().is_empty());
-        bus.create_topic(TOPIC, &TopicConfig::default()).await.unwrap();
+        assert!(read_letters(&bus, DEAD_LETTERS, &[]).await.unwrap().is_empty());
+        bus.create_topic(DEAD_LETTERS, &TopicConfig::default()).await.unwrap();
         let failed = [
             ("ce_knativeerrorcode", "422"),
             ("ce_knativeerrordata", "bm8gc3VjaCBpbnRlcnZhbA=="),
             ("ce_knativeerrordest", "http://arango-connector.streamforge.svc.cluster.local"),
             ("ce_knativekafkaoffset", "3"),
         ];
-        bus.publish(TOPIC, record(&failed)).await.unwrap();
-        bus.publish(TOPIC, Record { value: b"junk".to_vec(), ..Record::default() }).await.unwrap();
-        let letters = read(&bus, TOPIC, &[]).await.unwrap();
+        bus.publish(DEAD_LETTERS, record(&failed)).await.unwrap();
+        bus.publish(DEAD_LETTERS, Record { value: b"junk".to_vec(), ..Record::default() }).await.unwrap();
+        let letters = read_letters(&bus, DEAD_LETTERS, &[]).await.unwrap();
         assert_eq!(letters.len(), 2);
-        let letter = find(&letters, "0-0".parse().unwrap()).unwrap();
+        let letter = letters.iter().find(|letter| letter.id.to_string() == "0-0").unwrap();
         assert_eq!(letter.reason(), "422 no such interval");
         assert_eq!(letter.broker().unwrap(), "market-data");
         let original = Message::from_record(record(&[])).unwrap();
         assert_eq!(letter.original().to_record(5), original.to_record(5));
-        assert!(find(&letters, "0-9".parse().unwrap()).is_err());
         assert!("17".parse::<LetterId>().is_err());
-    }
-
-    #[test]
-    fn a_replay_is_remembered() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = DataFolder::new(temporary.path()).unwrap();
-        let id = LetterId { partition: 0, offset: 3 };
-        assert!(!replay_mark(&folder, id).exists());
-        mark(&folder, id).unwrap();
-        mark(&folder, id).unwrap();
-        assert!(replay_mark(&folder, id).exists());
     }
 }

@@ -3,14 +3,25 @@
 //! The data plane passes events on without changing them, so this is no typed event: values keep their spelling and
 //! the payload keeps its bytes.
 
+mod backwards;
 mod http_binding;
 mod json_format;
 mod kafka_binding;
+mod letter;
+mod places;
+mod replays;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod uri;
 
 use bytes::Bytes;
+
+pub use backwards::{Page, newest};
+pub use letter::{DEAD_LETTERS, Letter, LetterId, read_letters};
+pub use places::Places;
+pub use replays::Replays;
+pub use shown::{shown, shown_within};
 
 /// A `CloudEvent` in its wire spelling.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
