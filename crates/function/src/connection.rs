@@ -13,8 +13,8 @@ use axum::http::header::CONNECTION;
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::serve::IncomingStream;
-use tokio::net::TcpListener;
 
+use crate::PatientListener;
 use crate::lifecycle::{Lifecycle, Phase};
 
 /// One connection: its age and how many requests it has carried.
@@ -24,8 +24,8 @@ pub(crate) struct Connection {
     requests: Arc<AtomicUsize>,
 }
 
-impl Connected<IncomingStream<'_, TcpListener>> for Connection {
-    fn connect_info(_: IncomingStream<'_, TcpListener>) -> Self {
+impl Connected<IncomingStream<'_, PatientListener>> for Connection {
+    fn connect_info(_: IncomingStream<'_, PatientListener>) -> Self {
         Self { opened: Instant::now(), requests: Arc::default() }
     }
 }

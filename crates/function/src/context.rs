@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use streamforge_events::{Event, Millis, QueueId};
 
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Phase};
 use crate::metrics::Metrics;
 use crate::stops::Stops;
 use crate::{BuildError, Config, Error, Publisher, Trace};
@@ -119,6 +119,12 @@ impl Context {
     #[must_use]
     pub fn is_stopped(&self, queue_id: &QueueId) -> bool {
         self.process.stops.contains(queue_id)
+    }
+
+    /// Resolves when the process drains, for answers that have no end of their own.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let lifecycle = self.process.lifecycle.clone();
+        async move { lifecycle.until(Phase::Draining).await }
     }
 
     /// The same context inside another trace.

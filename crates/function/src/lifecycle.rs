@@ -29,6 +29,11 @@ impl Lifecycle {
         self.0.send_replace(phase);
     }
 
+    pub(crate) async fn until(&self, wanted: Phase) {
+        // The sender lives in `self`.
+        let _ = self.0.subscribe().wait_for(|phase| *phase == wanted).await;
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         *self.0.borrow()
     }

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::connection::Connection;
 use crate::lifecycle::Phase;
-use crate::{Context, Function, host, metrics};
+use crate::{Context, Function, PatientListener, host, metrics};
 
 /// Why serving ended other than by a clean drain.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub async fn serve<F: Function>(
     let (drain, drained) = oneshot::channel::<()>();
     let app = host::router(function, context.clone()).into_make_service_with_connect_info::<Connection>();
     let mut server = tokio::spawn(
-        axum::serve(listener, app)
+        axum::serve(PatientListener::new(listener), app)
             .with_graceful_shutdown(async {
                 // A dropped sender means the same as a sent signal: stop.
                 let _ = drained.await;

@@ -4,9 +4,13 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, Query, rejection::PathRejection},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use streamforge_events::{FieldError, parse_json};
 
@@ -54,14 +58,24 @@ impl IntoResponse for Problem {
         if let Some(field) = self.field {
             body["field"] = field.into();
         }
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
     }
 }
 
 /// A successful answer.
 #[must_use]
-pub fn success(status: StatusCode, message: &str, data: &Value) -> Response {
-    (status, Json(json!({"status": "success", "message": message, "data": data}))).into_response()
+pub fn success<T: Serialize>(status: StatusCode, message: &str, data: &T) -> Response {
+    #[derive(Serialize)]
+    struct Envelope<'answer, T> {
+        status: &'static str,
+        message: &'answer str,
+        data: &'answer T,
+    }
+    (status, Json(Envelope { status: "success", message, data })).into_response()
 }
 
 /// Reads a JSON body. Only `application/json` is taken, so that no web page can send one without asking the browser.
@@ -85,6 +99,18 @@ pub fn parse_body(headers: &HeaderMap, body: &Bytes) -> Result<Value, Problem> {
 /// # Errors
 /// [`Problem`] for a text that is no query, and for a name that is unknown or comes twice.
 pub fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    parse_repeatable_query(text, known, &[])
+}
+
+/// The pairs of a query string, of which those named in `repeatable` may come more than once.
+///
+/// # Errors
+/// As [`parse_query`].
+pub fn parse_repeatable_query(
+    text: &str,
+    known: &[&str],
+    repeatable: &[&str],
+) -> Result<Vec<(String, String)>, Problem> {
     let invalid = || Problem::new(StatusCode::BAD_REQUEST, "invalid_query", "the query string cannot be read");
     let uri = format!("/?{text}").parse().map_err(|_| invalid())?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| invalid())?;
@@ -92,8 +118,11 @@ pub fn parse_query(text: &str, known: &[&str]) -> Result<Vec<(String, String)>, 
         let message = format!("the parameter is not known; known are {}", known.join(", "));
         return Err(Problem::field("unknown_field", name, message));
     }
-    let repeated =
-        pairs.iter().enumerate().find(|(index, (name, _))| pairs[..*index].iter().any(|pair| pair.0 == *name));
+    let is_again = |index: usize, name: &String| pairs[..index].iter().any(|pair| pair.0 == *name);
+    let repeated = pairs
+        .iter()
+        .enumerate()
+        .find(|(index, (name, _))| !repeatable.contains(&name.as_str()) && is_again(*index, name));
     match repeated {
         None => Ok(pairs),
         Some((_, (name, _))) => Err(Problem::field("repeated_field", name, "give the parameter once")),

@@ -11,7 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub use self::answer::{PathName, Problem, fields, name_in_path, parse_body, parse_query, required, success};
+pub use self::answer::{
+    PathName, Problem, fields, name_in_path, parse_body, parse_query, parse_repeatable_query, required, success,
+};
 use crate::body::{self, Unread};
 
 /// Largest body of a request: some thousand symbols.
