@@ -42,6 +42,10 @@ fn table() -> Vec<(Route, MethodRouter<Arc<ApiState>>)> {
             post(control::stop),
         ),
         (
+            posts("/queues/retry", "Starts the request of an ended workflow again.", "RetryRequest", 202),
+            post(start::retry),
+        ),
+        (
             posts("/queues/control", "Sends ping or stop to the functions of a workflow.", "ControlRequest", 202),
             post(control::send),
         ),

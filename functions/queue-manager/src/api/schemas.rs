@@ -7,7 +7,7 @@ use streamforge_function::api::openapi::{About, reference};
 pub(super) const ABOUT: About = About {
     title: "StreamForge queue-manager",
     description: "Starts, stops and shows workflows.",
-    idempotent: &["WorkflowRequest", "ShortRequest", "TestFlow"],
+    idempotent: &["WorkflowRequest", "ShortRequest", "TestFlow", "RetryRequest"],
     optional: &["QueueReference"],
 };
 
@@ -50,6 +50,9 @@ pub(super) fn schemas() -> Value {
         },
         "QueueReference": {
             "type": "object", "additionalProperties": false, "properties": {"queue_id": text},
+        },
+        "RetryRequest": {
+            "type": "object", "additionalProperties": false, "required": ["queue_id"], "properties": {"queue_id": text},
         },
         "ControlRequest": {
             "type": "object", "additionalProperties": false, "required": ["queue_id", "command"],

@@ -15,7 +15,7 @@ use streamforge_function::{
     },
 };
 
-use super::ApiState;
+use super::{ApiState, read::find};
 use crate::{
     engine::{Error, Request},
     outgoing,
@@ -52,6 +52,21 @@ pub(super) async fn test_flow(
 ) -> Result<Response, Problem> {
     let body = expand_test_flow(&parse_body(&headers, &body)?)?;
     start(&state, &headers, body).await
+}
+
+/// `POST /queues/retry`: the request of a workflow that has ended, as a new workflow.
+pub(super) async fn retry(
+    State(state): State<Arc<ApiState>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let body = parse_body(&headers, &body)?;
+    let (_, workflow) = find(&state, required(fields(&body, &["queue_id"])?, "queue_id")?).await?;
+    if !workflow.status.is_terminal() {
+        let message = format!("the workflow is {}; stop it before it is started again", workflow.status.as_str());
+        return Err(Problem::new(StatusCode::CONFLICT, "not_ended", message));
+    }
+    start(&state, &headers, workflow.request).await
 }
 
 async fn start(state: &ApiState, headers: &HeaderMap, body: Value) -> Result<Response, Problem> {

@@ -213,6 +213,42 @@ async fn a_stop_ends_the_workflow_once() {
 }
 
 #[tokio::test]
+async fn an_ended_workflow_is_started_again_as_another_one() {
+    let api = Api::new().await;
+    let id = api.start(1).await;
+    let retry = json!({"queue_id": id});
+    let (status, answer) = api.post("/queues/retry", &retry).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("not_ended")), "{answer}");
+    api.world.engine.attend(&id).await.unwrap();
+    api.world.engine.apply(&id, crate::reduce::Input::Stop).await.unwrap();
+    let mut ids = vec![json!(id)];
+    for _ in 0..2 {
+        let (status, answer) = api.post("/queues/retry", &retry).await;
+        assert_eq!(status, 202, "{answer}");
+        assert!(!ids.contains(&answer["data"]["queue_id"]), "{answer}");
+        ids.push(answer["data"]["queue_id"].clone());
+    }
+    let again: QueueId = ids[1].as_str().unwrap().parse().unwrap();
+    let (before, after) = (api.world.workflow(&id).await, api.world.workflow(&again).await);
+    assert_eq!((after.status, after.request), (Status::Pending, before.request));
+    // The same key is the same workflow here, too.
+    let key = [("idempotency-key", "k")];
+    let (_, first) = api.send(post("/queues/retry", &key, &retry)).await;
+    let (_, second) = api.send(post("/queues/retry", &key, &retry)).await;
+    assert_eq!(first["data"], second["data"]);
+    for (body, status, code) in [
+        (json!({"queue_id": "wf-none"}), 404, "unknown_queue"),
+        (json!({"queue_id": "<img src=x onerror=alert(1)>"}), 404, "unknown_queue"),
+        (json!({}), 422, "missing_field"),
+        (json!({"queue_id": 1}), 422, "invalid_field"),
+        (json!({"queue_id": id, "x": 1}), 422, "unknown_field"),
+    ] {
+        let (answered, answer) = api.post("/queues/retry", &body).await;
+        assert_eq!((answered, &answer["code"]), (status, &json!(code)), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn control_reaches_the_functions_of_a_workflow_or_the_dummy() {
     let api = Api::new().await;
     let id = api.start(1).await;
