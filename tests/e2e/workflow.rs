@@ -49,7 +49,7 @@ fn an_event_becomes_predictions_in_pods_that_come_and_go() {
     for name in ["loader-api-candles", "arango-connector", "graph-builder", "gnn-trainer", "predictor", "bookkeeper"] {
         assert!(timeline.most(name) > 0, "{name} had work");
     }
-    until_within("all functions to be at zero", PATIENCE, || timeline.sample(world).keys().eq([ALWAYS]).then_some(()));
+    until_within("all functions to be at zero", PATIENCE, || timeline.sample(world).keys().eq(ALWAYS).then_some(()));
     println!("at zero after {:.1} s", timeline.seconds());
     timeline.draw("workflow");
 }

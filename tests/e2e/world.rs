@@ -29,8 +29,8 @@ const USER: u32 = 65532;
 /// Longer than what is started in pods takes on a machine that is busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The pod that never sleeps.
-pub(crate) const ALWAYS: &str = "queue-manager-api";
+/// The pods that never sleep: what people call.
+pub(crate) const ALWAYS: [&str; 2] = ["queue-manager-api", "visualizer"];
 /// The pod that sleeps a while after all others.
 pub(crate) const HEALER: &str = "self-healer";
 
@@ -104,7 +104,9 @@ impl World {
         apply(&kubectl, &manifests);
         let kafka = Mutex::new(kafka);
         let mut world = Self { cluster, kafka, started: vec![exchange], market, manifests, data, folder };
-        world.is_rolled_out("streamforge", ALWAYS);
+        for name in ALWAYS {
+            world.is_rolled_out("streamforge", name);
+        }
         if let Some(jars) = jars {
             let parts = knative::start(&world, &jars, &world.folder);
             world.started.extend(parts);
@@ -167,14 +169,14 @@ impl World {
     }
 }
 
-/// Waits until there are no pods but the one that never sleeps.
+/// Waits until there are no pods but those that never sleep.
 pub(crate) fn idle(world: &World) {
-    until_within("all functions to be at zero", PATIENCE, || (world.pods() == [ALWAYS]).then_some(()));
+    until_within("all functions to be at zero", PATIENCE, || (world.pods() == ALWAYS).then_some(()));
 }
 
 /// Waits until no function has pods; who looks after them may still be there.
 pub(crate) fn quiet(world: &World) {
-    let awake = || world.pods().into_iter().filter(|name| name != ALWAYS && name != HEALER);
+    let awake = || world.pods().into_iter().filter(|name| !ALWAYS.contains(&name.as_str()) && name != HEALER);
     until_within("all functions to be at zero", PATIENCE, || awake().next().is_none().then_some(()));
 }
 

@@ -13,6 +13,7 @@ use streamforge_function::{
     test_util::{TestIngress, send},
 };
 use streamforge_local::functions;
+use visualizer::Visualizer;
 
 use crate::{
     assert_finds, assert_sound,
@@ -201,6 +202,7 @@ fn environment(tree: &Tree, workload: &Object) -> Vec<String> {
     let name = workload.name();
     let is_read = |variable: &str| match name {
         ApiService::NAME => VARIABLES.iter().chain(ApiService::SETTINGS).any(|setting| setting.name == variable),
+        Visualizer::NAME => VARIABLES.iter().chain(Visualizer::SETTINGS).any(|setting| setting.name == variable),
         SelfHealer::NAME => VARIABLES.iter().chain(SelfHealer::SETTINGS).any(|setting| setting.name == variable),
         _ => functions::reads_variable(name, variable),
     };

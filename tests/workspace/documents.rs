@@ -20,6 +20,7 @@ use streamforge_function::{Config, Function, METRICS, Setting, VARIABLES, job, t
 use streamforge_ledger::{Ledger, POSTGRES_VARIABLES};
 use streamforge_local::{cli::Cli, metrics::METRICS as PLATFORM};
 use streamforge_store::{ARANGO_VARIABLES, S3_VARIABLES};
+use visualizer::Visualizer;
 
 use crate::{assert_none, markdown::coded_rows, text};
 
@@ -38,6 +39,7 @@ fn every_environment_variable_is_explained() {
         QueueManager::SETTINGS,
         ApiService::SETTINGS,
         SelfHealer::SETTINGS,
+        Visualizer::SETTINGS,
     ];
     let backends = ARANGO_VARIABLES
         .iter()

@@ -6,6 +6,7 @@ use queue_manager::ApiService;
 use self_healer::SelfHealer;
 use streamforge_function::Function as _;
 use streamforge_local::{functions, manifest::Manifests};
+use visualizer::Visualizer;
 
 use crate::{members::members, root};
 
@@ -13,8 +14,8 @@ use crate::{members::members, root};
 fn a_function_has_one_name_everywhere() {
     let manifests = Manifests::read(root()).expect("the manifests are sound");
     let coded: BTreeSet<String> = functions::NAMES.iter().map(ToString::to_string).collect();
-    // The healer takes no events: nothing calls it or delivers to it. The listener is a job.
-    let fed = |name: &String| *name != SelfHealer::NAME && *name != loader_ws::NAME;
+    // The healer and the pages take no events: nothing delivers to them. The listener is a job.
+    let fed = |name: &String| ![SelfHealer::NAME, Visualizer::NAME, loader_ws::NAME].contains(&name.as_str());
     let own = || members().iter().filter(|member| member.is_in("functions") && fed(&member.name));
     let (crates, folders) = (own(), own().map(super::members::Member::folder));
     // The API is the queue manager's second process, called by people and by nothing that scales.
@@ -47,6 +48,17 @@ fn what_takes_no_events_has_the_same_name_and_nothing_that_brings_them() {
     let others = manifests.services.iter().map(|item| &item.name.name);
     let mut others = others.chain(manifests.triggers.iter().map(|item| &item.name.name));
     assert!(others.all(|other| other != name));
+}
+
+#[test]
+fn what_serves_pages_has_the_same_name_and_nothing_that_brings_events() {
+    let manifests = Manifests::read(root()).expect("the manifests are sound");
+    let name = Visualizer::NAME;
+    assert!(members().iter().any(|member| member.name == name && member.folder() == name), "{name}");
+    let workloads = manifests.workloads.iter().filter(|workload| workload.name.name == name);
+    assert_eq!(workloads.map(|workload| workload.kind).collect::<Vec<_>>(), ["Deployment"]);
+    assert!(manifests.services.iter().any(|service| service.name.name == name));
+    assert!(manifests.triggers.iter().all(|trigger| trigger.name.name != name));
 }
 
 #[test]

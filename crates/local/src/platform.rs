@@ -14,6 +14,7 @@ mod serving;
 mod signal;
 mod sources;
 mod state;
+mod watching;
 mod wiring;
 mod workers;
 
@@ -34,6 +35,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use visualizer::{Samples, Sources, Views};
 
 use crate::{
     dispatcher::{self, Dispatcher, Options, Subscription},
@@ -43,6 +45,7 @@ use crate::{
     supervisor::Pool,
 };
 use folder::Lock;
+use watching::Watched;
 use workers::Workers;
 
 pub use error::Error;
@@ -136,7 +139,18 @@ impl Platform {
         let exchange_url = serving::exchange(exchange, &serving, &mut services).await?;
         let metrics = Metrics::default();
         serving::ingress(ingress, Arc::clone(&bus), &manifests.brokers, metrics.clone(), &serving, &mut services);
-        serving::queue_manager(api, &ingress_url, Arc::clone(&bus), Arc::clone(&store), &serving, &mut services)?;
+        let samples = Samples::default();
+        let views = Views::new(Sources {
+            store: Arc::clone(&store),
+            bus: Arc::clone(&bus),
+            objects: places.open_objects().await?,
+            publisher: serving::publisher(&ingress_url)?,
+            replays: Some(folder.replays()),
+            samples: Some(samples.clone()),
+            logs: Some(folder.logs()),
+            shutdown: Box::pin(serving.clone().cancelled_owned()),
+        });
+        serving::api(api, &ingress_url, Arc::clone(&bus), Arc::clone(&store), views, &serving, &mut services)?;
         services.spawn(retain(Arc::clone(&bus), serving.clone()));
 
         let endpoints = Endpoints::default();
@@ -156,6 +170,11 @@ impl Platform {
         let readers = subscriptions.iter().map(|one| (one.group.clone(), one.topic.clone())).collect();
         let options = Options { instance: Some(folder.instance()?), metrics, ..Options::default() };
         let dispatchers = dispatch(subscriptions, &bus, &endpoints, &options, &delivery).await?;
+        let counts = started.counts.iter().map(|(_, counts)| counts.clone());
+        let watched =
+            started.functions.iter().zip(counts).map(|(function, counts)| Watched::function(function, counts));
+        let watched = watched.chain(jobs.iter().map(Watched::job)).collect();
+        services.spawn(watching::run(Arc::clone(&bus), watched, samples, serving.clone()));
         let scaling = scaling::Scaling {
             bus: Arc::clone(&bus),
             functions: started.functions,

@@ -6,11 +6,12 @@ use axum::Router;
 use queue_manager::{ApiState, Engine, api, clock};
 use streamforge_bus::Bus;
 use streamforge_exchange::simulator;
-use streamforge_function::{Config, Publisher};
+use streamforge_function::{Config, PatientListener, Publisher, api::guarded};
 use streamforge_store::Store;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
+use visualizer::Views;
 
 use super::{Error, Exchange, now};
 use crate::{
@@ -67,23 +68,29 @@ pub(super) fn ingress(
     serve("ingress", listener, ingress::router(bus, Topics::of(brokers), metrics), shutdown, services);
 }
 
-/// Serves the workflow API and wakes workflows that fell silent; the engine itself is a worker like any other.
-pub(super) fn queue_manager(
+/// Serves pages and workflow API, and wakes workflows that fell silent; the engine itself is a worker like any other.
+pub(super) fn api(
     listener: TcpListener,
     ingress_url: &str,
     bus: Arc<dyn Bus>,
     store: Arc<dyn Store>,
+    views: Views,
     shutdown: &CancellationToken,
     services: &mut JoinSet<()>,
 ) -> Result<(), Error> {
+    let engine = Engine::new(store, publisher(ingress_url)?, Arc::new(now));
+    services.spawn(clock::run(engine.clone(), CLOCK_INTERVAL, shutdown.clone().cancelled_owned()));
+    let workflows = api::calls(ApiState::new(engine, Some(bus), "local"));
+    let router = guarded(api::probes().merge(workflows).merge(visualizer::calls(views)).merge(visualizer::pages()));
+    serve("pages and workflow API", listener, router, shutdown, services);
+    Ok(())
+}
+
+/// What publishes at an ingress.
+pub(super) fn publisher(ingress_url: &str) -> Result<Publisher, Error> {
     let variables = BTreeMap::from([("STREAMFORGE_INGRESS_URL".to_owned(), ingress_url.to_owned())]);
     let config = Config::from_map(&variables, &[]).map_err(|error| Error::Api(Box::new(error)))?;
-    let publisher = Publisher::new(&config).map_err(|error| Error::Api(Box::new(error)))?;
-    let engine = Engine::new(store, publisher, Arc::new(now));
-    services.spawn(clock::run(engine.clone(), CLOCK_INTERVAL, shutdown.clone().cancelled_owned()));
-    let router = api::router(ApiState::new(engine, Some(bus), "local"));
-    serve("workflow API", listener, router, shutdown, services);
-    Ok(())
+    Publisher::new(&config).map_err(|error| Error::Api(Box::new(error)))
 }
 
 fn serve(
@@ -96,7 +103,7 @@ fn serve(
     let shutdown = shutdown.clone();
     services.spawn(async move {
         let stopping = shutdown.clone().cancelled_owned();
-        let server = axum::serve(listener, router).with_graceful_shutdown(stopping).into_future();
+        let server = axum::serve(PatientListener::new(listener), router).with_graceful_shutdown(stopping).into_future();
         tokio::select! {
             ended = server => {
                 if let Err(error) = ended {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use queue_manager::ApiService;
 use streamforge_function::Function as _;
+use visualizer::Visualizer;
 
 use crate::{
     manifest::{Container, LivenessProbe, Manifests, ObjectName, ScaledJob, ScaledObject, Service, Workload},
@@ -60,8 +61,8 @@ pub(super) fn wire(manifests: &Manifests, known: &[&str]) -> (Vec<WiredFunction>
     let mut functions = Vec::new();
     let mut warnings = Vec::new();
     for workload in &manifests.workloads {
-        if workload.name.name == ApiService::NAME || workload.name.name == HEALER {
-            // The platform serves the API itself, and replaces runs of jobs itself.
+        if [ApiService::NAME, Visualizer::NAME, HEALER].contains(&workload.name.name.as_str()) {
+            // The platform serves the API and the pages itself, and replaces runs of jobs itself.
             continue;
         }
         let Some(name) = function_name(workload, known) else {

@@ -1,0 +1,159 @@
+//! Looks at every function and job once a second, for the page that shows them.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use streamforge_bus::Bus;
+use streamforge_events::Millis;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use visualizer::{ColdStart, FunctionState, Kind, Samples};
+
+use super::{
+    JobCounts, now,
+    scaling::{ScaledFunction, lags},
+    wiring::Scale,
+    workers::StartedJob,
+};
+use crate::{manifest::KafkaTrigger, supervisor::Counts};
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Cold starts that are kept of each function.
+const STARTS: usize = 20;
+
+/// A function or a job that is looked at.
+pub(super) struct Watched {
+    name: String,
+    max: u32,
+    triggers: Vec<KafkaTrigger>,
+    counts: Source,
+    /// What it was when the log last answered.
+    lag: u64,
+    starts: Arc<Mutex<VecDeque<ColdStart>>>,
+}
+
+enum Source {
+    Workers(watch::Receiver<Counts>),
+    Runs(watch::Receiver<JobCounts>),
+}
+
+impl Watched {
+    /// Watches the workers of a function.
+    pub(super) fn function(function: &ScaledFunction, counts: watch::Receiver<Counts>) -> Self {
+        let (max, triggers) = match &function.scale {
+            Scale::OnLag { rules, .. } => (rules.max, rules.triggers.clone()),
+            Scale::Fixed(count) => (*count, Vec::new()),
+        };
+        Self::new(function.name.clone(), max, triggers, Source::Workers(counts))
+    }
+
+    /// Watches the runs of a job.
+    pub(super) fn job(job: &StartedJob) -> Self {
+        let rules = &job.jobs.rules;
+        Self::new(job.name.clone(), rules.max, rules.triggers.clone(), Source::Runs(job.counts.clone()))
+    }
+
+    fn new(name: String, max: u32, triggers: Vec<KafkaTrigger>, counts: Source) -> Self {
+        Self { name, max, triggers, counts, lag: 0, starts: Arc::default() }
+    }
+
+    async fn look(&mut self, bus: &dyn Bus) -> FunctionState {
+        match lags(bus, &self.triggers).await {
+            Ok(lags) => self.lag = lags.iter().flatten().fold(0, |sum: u64, part| sum.saturating_add(*part)),
+            Err(error) => debug!(name = self.name, %error, "lag is not known"),
+        }
+        let (kind, replicas, wanted) = match &self.counts {
+            Source::Workers(counts) => (Kind::Function, counts.borrow().ready, counts.borrow().desired),
+            Source::Runs(counts) => {
+                let JobCounts { pending, running, .. } = *counts.borrow();
+                (Kind::Job, running, running + pending)
+            }
+        };
+        let starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        FunctionState {
+            name: self.name.clone(),
+            kind,
+            replicas,
+            wanted,
+            lag: self.lag,
+            max: self.max,
+            cold_starts: starts.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Looks at all of them until the shutdown.
+pub(super) async fn run(bus: Arc<dyn Bus>, mut watched: Vec<Watched>, samples: Samples, shutdown: CancellationToken) {
+    let mut followers = JoinSet::new();
+    for one in &watched {
+        if let Source::Workers(counts) = &one.counts {
+            followers.spawn(follow(counts.clone(), Arc::clone(&one.starts)));
+        }
+    }
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let mut functions = Vec::with_capacity(watched.len());
+        for one in &mut watched {
+            functions.push(one.look(bus.as_ref()).await);
+        }
+        samples.add(now(), functions);
+    }
+}
+
+/// Notes how long it takes from the moment at which a function that sleeps is woken until a worker takes events.
+async fn follow(mut counts: watch::Receiver<Counts>, starts: Arc<Mutex<VecDeque<ColdStart>>>) {
+    let mut woken = None;
+    while counts.changed().await.is_ok() {
+        let Counts { desired, ready, .. } = *counts.borrow_and_update();
+        if let Some(start) = started(&mut woken, desired, ready, now()) {
+            let mut starts = starts.lock().unwrap_or_else(PoisonError::into_inner);
+            starts.push_back(start);
+            if starts.len() > STARTS {
+                starts.pop_front();
+            }
+        }
+    }
+}
+
+/// The cold start that is over with these counts; `woken` is when the one under way began.
+fn started(woken: &mut Option<Millis>, desired: u32, ready: u32, now: Millis) -> Option<ColdStart> {
+    match (desired, ready) {
+        (0, _) => *woken = None,
+        (_, 0) => {
+            woken.get_or_insert(now);
+        }
+        _ => return woken.take().map(|at| ColdStart { at, ready_ms: now.saturating_sub(at).max(0) }),
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cold_start_lasts_from_the_wish_to_the_first_worker() {
+        let mut woken = None;
+        let steps = [(0, 0, 1, None), (1, 0, 2, None), (1, 0, 3, None), (1, 1, 9, Some((2, 7))), (2, 1, 10, None)];
+        // Given up before it was there, and back again.
+        let steps = steps.into_iter().chain([(0, 0, 20, None), (1, 0, 21, None), (0, 0, 22, None), (1, 0, 30, None)]);
+        for (desired, ready, now, expected) in steps.chain([(3, 2, 31, Some((30, 1)))]) {
+            let found = started(&mut woken, desired, ready, now).map(|start| (start.at, start.ready_ms));
+            assert_eq!(found, expected, "at {now}");
+        }
+    }
+}
