@@ -153,6 +153,7 @@ mod tests {
         file::reader::{FileReader as _, SerializedFileReader},
         record::Field,
     };
+    use serde_json::json;
     use streamforge_events::{Decimal, Interval, Kline, SeriesId, SeriesKind};
     use streamforge_store::Versioned;
 
