@@ -25,8 +25,12 @@ use crate::{
     topics::{message, public},
 };
 
+/// What a look takes of each partition.
 const RECORDS_PER_LOOK: usize = 100;
-const BYTES_PER_LOOK: usize = 1 << 20;
+const BYTES_PER_LOOK: usize = 256 << 10;
+
+/// What waits for a slow client beside what its connection buffers; partitions beyond it are read again later.
+const MOST_READY: usize = 1 << 20;
 
 /// The shortest time between two looks of a stream that has seen all: two thousand of them share one log.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -91,6 +95,8 @@ struct Follower {
     /// Up to where everything is among `ready` or was sent.
     places: Places,
     ready: VecDeque<Event>,
+    /// The partition that the next look begins with.
+    first: usize,
     appended: watch::Receiver<u64>,
     looked_at: Option<Instant>,
 }
@@ -105,7 +111,7 @@ impl Follower {
         let places = Places(topic.offsets.iter().map(|held| held.end).enumerate().map(place).collect());
         let ready = VecDeque::from([Event::default().id(places.to_string())]);
         let appended = bus.appended();
-        Self { bus, topic: topic.name.clone(), filter, places, ready, appended, looked_at: None }
+        Self { bus, topic: topic.name.clone(), filter, places, ready, first: 0, appended, looked_at: None }
     }
 
     /// The next event; none when the log is gone, after which the client comes back.
@@ -136,9 +142,17 @@ impl Follower {
     async fn look(&mut self) -> Result<bool, Error> {
         let positions = self.places.0.iter().copied().map(Some).collect();
         let ahead = self.bus.look(&self.topic, positions, RECORDS_PER_LOOK, BYTES_PER_LOOK).await?;
-        let (mut has_moved, mut is_noted) = (false, true);
+        let (mut has_moved, mut is_noted, mut bytes) = (false, true, 0);
         self.places.0.resize(ahead.len().max(self.places.0.len()), 0);
-        for (number, ahead) in ahead.into_iter().enumerate() {
+        let count = ahead.len();
+        let mut ahead: Vec<_> = ahead.into_iter().enumerate().collect();
+        // Each in turn, so that a busy partition keeps none of the others waiting.
+        ahead.rotate_left(self.first.min(count));
+        for (number, ahead) in ahead {
+            if bytes >= MOST_READY {
+                self.first = number;
+                break;
+            }
             let records = match ahead.records {
                 Ok(records) => records,
                 Err(Error::RecordsGone { partition, from, resume, .. }) if resume > from => {
@@ -155,6 +169,7 @@ impl Follower {
                 has_moved = true;
                 is_noted = self.filter.takes(&stored);
                 if is_noted {
+                    bytes += stored.record.size();
                     self.push(Event::default().data(message(&stored, &shown(&stored.record)).to_string()));
                 }
             }

@@ -35,9 +35,9 @@ impl Client {
     /// The next block: its data if it has any.
     async fn block(&mut self) -> Option<Value> {
         let block = loop {
-            if let Some((block, rest)) = self.rest.split_once("\n\n") {
-                let block = block.to_owned();
-                self.rest = rest.to_owned();
+            if let Some(end) = self.rest.find("\n\n") {
+                let block = self.rest[..end].to_owned();
+                self.rest.drain(..end + 2);
                 break block;
             }
             self.rest += &self.body.next().await.expect("the stream has no end");

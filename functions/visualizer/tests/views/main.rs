@@ -1,4 +1,5 @@
 //! The views through their router, with a real store, log and registry in a folder of their own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod dead_letters;
 mod follow;

@@ -28,7 +28,7 @@ pub(crate) struct World {
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) ingress: TestIngress,
     pub(crate) router: Router,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
         };
         change(&mut sources);
         let router = guarded(calls(Views::new(sources)).merge(pages()));
-        Self { store, bus, objects, ingress, router, folder }
+        Self { store, bus, objects, ingress, router, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> (u16, Value) {
