@@ -4,6 +4,7 @@
 mod backup;
 mod database;
 mod interrupted_backup;
+mod pages;
 mod recorded;
 mod repeated;
 mod scaling;
