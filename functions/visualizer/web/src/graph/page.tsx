@@ -1,0 +1,4 @@
+/** Graph. */
+export function GraphPage() {
+  return <p class="pad">To come.</p>;
+}

@@ -1,0 +1,4 @@
+/** Market. */
+export function MarketPage() {
+  return <p class="pad">To come.</p>;
+}

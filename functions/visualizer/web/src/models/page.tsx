@@ -1,0 +1,4 @@
+/** Models. */
+export function ModelsPage() {
+  return <p class="pad">To come.</p>;
+}

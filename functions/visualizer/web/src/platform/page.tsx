@@ -1,0 +1,4 @@
+/** Platform. */
+export function PlatformPage() {
+  return <p class="pad">To come.</p>;
+}
