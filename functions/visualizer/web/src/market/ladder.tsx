@@ -6,7 +6,7 @@ const LEVELS = 12;
 const DEPTH_LEVELS = 400;
 const WIDTH = 300;
 const HEIGHT = 84;
-/** How far from the middle the depth is drawn: as far as the nearer side reaches, and not farther than this. */
+/** The depth is drawn as far from the middle as both sides reach, and not farther than this. */
 const FARTHEST = 0.02;
 
 export function Ladder({ book, at }: { book: Book; at: number | undefined }) {
@@ -79,7 +79,7 @@ function Depth({ bids, asks }: { bids: Rung[]; asks: Rung[] }) {
   const middle = (Number(bid.price) + Number(ask.price)) / 2;
   const reach = Math.min(
     FARTHEST * middle,
-    Math.max(middle - Number(bids.at(-1)?.price ?? middle), Number(asks.at(-1)?.price ?? middle) - middle) || FARTHEST * middle,
+    Math.min(middle - Number(bids.at(-1)?.price ?? middle), Number(asks.at(-1)?.price ?? middle) - middle) || FARTHEST * middle,
   );
   const near = (rungsOfSide: Rung[]) => rungsOfSide.filter((rung) => Math.abs(Number(rung.price) - middle) <= reach);
   const [left, right] = [near(bids), near(asks)];
