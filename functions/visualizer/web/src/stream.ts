@@ -2,15 +2,10 @@
  * Server-sent events that survive a lost connection: each stream goes on behind the last event that the page took.
  * `fetch` is used instead of `EventSource`, which gives up for ever on the first answer that is not 200.
  */
-import { createParser } from 'eventsource-parser';
 import { Links } from './links';
+import { Reader, type Message } from './sse';
 
-/** One event of a stream. */
-export interface Message {
-  id: string | undefined;
-  event: string;
-  data: string;
-}
+export type { Message };
 
 export interface Options {
   /** The id to go on behind; without it, the stream begins where the server likes. */
@@ -50,7 +45,7 @@ async function run(path: string, options: Options, stopped: AbortSignal, link: L
     const signal = AbortSignal.any([stopped, once.signal]);
     try {
       const response = await fetch(path, { headers: headers(last), signal, cache: 'no-store' });
-      if (response.status >= 400 && response.status < 500 && response.status !== 408 && response.status !== 429) {
+      if (isRefusal(response.status)) {
         options.onRefused?.(await reason(response));
         return;
       }
@@ -61,7 +56,7 @@ async function run(path: string, options: Options, stopped: AbortSignal, link: L
       wasOpen = true;
       await read(response.body, once, (message) => {
         // The place moves only after the page took the event, so that a failure repeats it instead of losing it.
-        options.onMessage(message);
+        if (message.data !== '') options.onMessage(message);
         last = message.id ?? last;
       });
       if (options.isOver?.()) return;
@@ -76,12 +71,11 @@ async function run(path: string, options: Options, stopped: AbortSignal, link: L
 }
 
 async function read(body: ReadableStream<Uint8Array>, once: AbortController, take: (message: Message) => void): Promise<void> {
-  const parser = createParser({
-    onEvent: ({ id, event, data }) => take({ id, event: event ?? 'message', data }),
-  });
+  const parser = new Reader(take);
   const decoder = new TextDecoder();
   const reader = body.getReader();
   for (;;) {
+    // A comment is a sign of life as well.
     const silence = setTimeout(() => once.abort(), SILENCE_MILLIS);
     const { done, value } = await reader.read().finally(() => clearTimeout(silence));
     if (done) return;
@@ -92,6 +86,11 @@ async function read(body: ReadableStream<Uint8Array>, once: AbortController, tak
 function headers(last: string | undefined): Record<string, string> {
   const accept = { accept: 'text/event-stream' };
   return last === undefined ? accept : { ...accept, 'last-event-id': last };
+}
+
+/** Whether asking again would change nothing. */
+function isRefusal(status: number): boolean {
+  return (status >= 400 && status < 500 && status !== 408 && status !== 429) || status === 501;
 }
 
 async function reason(response: Response): Promise<string> {

@@ -3,7 +3,7 @@ import type { Edge, Placed, Whole } from './layout';
 
 const WIDTH = 1_000;
 const HEIGHT = 640;
-const EDGE = 60;
+const EDGE = 84;
 const LABELLED = 120;
 
 export interface DrawingProps {

@@ -45,6 +45,7 @@ export interface View {
   bookVersion: number;
   bookAt: number | undefined;
   predictions: Prediction[];
+  arePredictionsRead: boolean;
   coverage: Completeness[];
   isRead: boolean;
   problem: string | undefined;
@@ -70,6 +71,7 @@ export class Feed {
     bookVersion: 0,
     bookAt: undefined,
     predictions: [],
+    arePredictionsRead: false,
     coverage: [],
     isRead: false,
     problem: undefined,
@@ -184,7 +186,7 @@ export class Feed {
     const path = query('/views/predictions', { symbol: this.symbol, interval: this.interval, from: first.time, to: last.time + this.#step });
     await this.#ask<{ predictions: Prediction[] } | Prediction[]>(path, (answer) => {
       const predictions = Array.isArray(answer) ? answer : answer.predictions;
-      this.#set({ predictions: predictions.toSorted((a, b) => a.open_time - b.open_time) });
+      this.#set({ predictions: predictions.toSorted((a, b) => a.open_time - b.open_time), arePredictionsRead: true });
     });
   }
 
@@ -207,6 +209,11 @@ export class Feed {
   }
 
   #take({ event, data }: Message): void {
+    if (event === 'gone') {
+      // What the log no longer has may be in the store; of the book nothing is sure any more.
+      this.#view.book.broke();
+      return void this.#read();
+    }
     if (event !== 'message') return;
     const told = JSON.parse(data) as { timestamp: number; event: { type: string; data: unknown } };
     const { type, data: body } = told.event;

@@ -140,7 +140,7 @@ function One(props: { stored: Stored; interval: string; all: Stored[]; tab: stri
               ['quality', 'Quality'],
             ]}
           />
-          {props.tab === 'predictions' && <Predictions predictions={predictions} />}
+          {props.tab === 'predictions' && <Predictions predictions={predictions} isRead={view.arePredictionsRead || (view.isRead && view.bars.length === 0)} />}
           {props.tab === 'gaps' && <Gaps coverage={view.coverage} onShow={show} />}
           {props.tab === 'quality' && <Quality view={view} />}
         </div>

@@ -6,7 +6,7 @@ import { hits, likeliest, type Class, type Health, type Prediction } from './pre
 
 const CLASSES: Class[] = ['down', 'sideways', 'up'];
 
-export function Predictions({ predictions }: { predictions: Prediction[] }) {
+export function Predictions({ predictions, isRead }: { predictions: Prediction[]; isRead: boolean }) {
   const all = predictions.toReversed();
   const { right, known } = hits(predictions);
   return (
@@ -24,7 +24,7 @@ export function Predictions({ predictions }: { predictions: Prediction[] }) {
         height={26}
         keyOf={(index) => `${all[index]?.model} ${all[index]?.version} ${all[index]?.split} ${all[index]?.open_time}`}
         row={(index) => all[index] && <Line prediction={all[index]} />}
-        empty="No model has predicted it."
+        empty={isRead ? 'No model has predicted it.' : 'Loading…'}
       />
     </>
   );

@@ -10,7 +10,7 @@ export type Scores = Record<string, Record<string, Score>>;
 
 export interface VersionInfo {
   version: string;
-  created?: number;
+  trained_at?: number;
   epochs?: number;
   graph?: string;
   horizon?: number;

@@ -93,7 +93,7 @@ function Version(props: { model: Model; version: VersionInfo; first: Chosen | un
       <td>
         {own.version} {isLatest && <span class="badge">in use</span>}
       </td>
-      <td class="quiet">{version.created === undefined ? '' : instant(version.created).slice(0, 16)}</td>
+      <td class="quiet">{version.trained_at === undefined ? '' : instant(version.trained_at).slice(0, 16)}</td>
       <td>{version.interval}</td>
       <td class="number">{version.horizon}</td>
       <td class="number">{version.epochs}</td>

@@ -74,11 +74,12 @@ function Starts({ starts }: { starts: ColdStart[] }) {
   if (starts.length === 0) return <p class="quiet small">No cold start yet.</p>;
   const newest = starts.toSorted((a, b) => b.at - a.at).slice(0, SHOWN_STARTS);
   const longest = Math.max(...newest.map(total), 1);
+  const phases = PHASES.map((phase, index) => [...phase, index] as const).filter(([key]) => newest.some((start) => typeof start[key] === 'number'));
   return (
     <table class="starts">
       <caption class="small quiet">
         Cold starts:{' '}
-        {PHASES.map(([key, title], index) => (
+        {phases.map(([key, title, index]) => (
           <span key={key} class={`key phase${index}`}>
             {title}
           </span>
@@ -90,7 +91,7 @@ function Starts({ starts }: { starts: ColdStart[] }) {
             <td class="quiet">{clock(start.at).slice(0, 8)}</td>
             <td class="phases">
               <span>
-                {PHASES.map(([key, title], index) => (
+                {phases.map(([key, title, index]) => (
                   <span
                     key={key}
                     class={`phase phase${index}`}

@@ -4,7 +4,6 @@ import { get, post, query, words } from '../api';
 import { instant } from '../format';
 import { Facts, Trouble } from '../shell/parts';
 import { Cell, Rows } from '../shell/rows';
-import { follow } from '../stream';
 import { short } from '../workflows/cause';
 
 interface Letter {
@@ -12,14 +11,16 @@ interface Letter {
   partition: number;
   offset: number;
   at: number;
-  trigger?: string;
-  consumer_group?: string;
+  /** Who would not take it. */
+  destination?: string | null;
   reason: string;
-  code?: string | number | null;
+  code?: string | null;
+  replayed: boolean;
   event: Record<string, unknown>;
 }
 
 const PAGE = 100;
+const LOOK_MILLIS = 2_000;
 
 export function Letters() {
   const { letters, isRead, problem, more } = useLetters();
@@ -30,7 +31,7 @@ export function Letters() {
     const { topic, partition, offset } = letter;
     const note = (text: string) => setReplayed((before) => new Map(before).set(key(letter), text));
     note('Sending…');
-    await post('/views/dead-letters/replay', { topic, partition, offset }).then(
+    await post('/views/dead-letters/replay', { topic, partition, offset, again: letter.replayed }).then(
       () => note('Sent again'),
       (error: unknown) => note(words(error) ?? ''),
     );
@@ -39,7 +40,7 @@ export function Letters() {
     const said = replayed.get(key(letter));
     return said === undefined ? (
       <button type="button" onClick={() => void replay(letter)}>
-        Replay
+        {letter.replayed ? 'Replay again' : 'Replay'}
       </button>
     ) : (
       <span role="status">{said}</span>
@@ -70,7 +71,6 @@ export function Letters() {
                     </button>
                   </Cell>
                   <Cell class="clip bad" title={letter.reason}>
-                    {letter.code ? `${letter.code} ` : ''}
                     {letter.reason}
                   </Cell>
                   <Cell>{button(letter)}</Cell>
@@ -95,7 +95,7 @@ export function Letters() {
             <Facts
               facts={[
                 ['Failed at', instant(one.at)],
-                ['Where', where(one)],
+                ['Where', one.destination ?? one.topic],
                 ['Code', String(one.code ?? '')],
                 ['Type', String(one.event['type'] ?? '')],
                 ['Subject', String(one.event['subject'] ?? '')],
@@ -135,7 +135,11 @@ function useLetters() {
     isReading.current = false;
   }, []);
   useEffect(() => void read(undefined), [read]);
-  useEffect(() => follow('/views/topics/dead-letters/events', { onOpen: () => void read(undefined), onMessage: () => void read(undefined) }), [read]);
+  useEffect(() => {
+    // Not everybody may watch the topic itself.
+    const timer = setInterval(() => !document.hidden && void read(undefined), LOOK_MILLIS);
+    return () => clearInterval(timer);
+  }, [read]);
   const more = useCallback(() => {
     if (present.current.next !== null) void read(present.current.next);
   }, [read]);
@@ -147,5 +151,5 @@ function key({ topic, partition, offset }: Letter): string {
 }
 
 function where(letter: Letter): string {
-  return letter.trigger ?? letter.consumer_group ?? letter.topic;
+  return letter.destination?.replace(/^https?:\/\//, '').split('.')[0] ?? letter.topic;
 }

@@ -32,10 +32,10 @@ export function Topics() {
             </tr>
           </thead>
           <tbody>
-            {data?.topics.map(({ name, partitions }) => (
+            {data?.topics.map(({ name, partitions, is_public: isPublic }) => (
               <tr key={name}>
                 <td>
-                  <a href={address(['platform', 'topics', name])}>{name}</a>
+                  {isPublic ? <a href={address(['platform', 'topics', name])}>{name}</a> : name}
                 </td>
                 <td class="number">{partitions.length}</td>
                 <td class="number">{count(partitions.reduce((sum, one) => sum + one.end - one.begin, 0))}</td>
@@ -57,7 +57,7 @@ export function Topic({ name }: { name: string }) {
   const [filter, setFilter] = useState('');
   const [isFollowing, setFollowing] = useState(true);
   const [chosen, setChosen] = useState<Told>();
-  const { messages, problem, older } = useMessages(name, isFollowing);
+  const { messages, problem, gone, older } = useMessages(name, isFollowing);
   const wanted = filter.trim().toLowerCase();
   const shown = wanted === '' ? messages : messages.filter((told) => `${told.event['type']} ${told.event['subject']} ${told.event['id']}`.toLowerCase().includes(wanted));
   return (
@@ -73,6 +73,7 @@ export function Topic({ name }: { name: string }) {
         <a href="/platform/topics">All topics</a>
       </div>
       <Trouble problem={problem} />
+      {gone > 0 && <p class="notice">{count(gone)} messages were taken out of the log before they could be shown.</p>}
       <div class={chosen ? 'beside' : ''}>
         <Rows
           label={`Messages of ${name}`}
@@ -127,6 +128,7 @@ export function Topic({ name }: { name: string }) {
 function useMessages(topic: string, isFollowing: boolean) {
   const [messages, setMessages] = useState<Told[]>([]);
   const [problem, setProblem] = useState<string>();
+  const [gone, setGone] = useState(0);
   const held = useRef<Told[]>([]);
   const before = useRef<string | null | undefined>(undefined);
   const isReading = useRef(false);
@@ -161,6 +163,10 @@ function useMessages(topic: string, isFollowing: boolean) {
       onOpen: () => void read(undefined),
       onMessage: ({ event, data }) => {
         if (event === 'message') take([JSON.parse(data) as Told]);
+        if (event === 'gone') {
+          const { from, to } = JSON.parse(data) as { from: number; to: number };
+          setGone((sum) => sum + to - from);
+        }
       },
       onRefused: setProblem,
     });
@@ -169,7 +175,7 @@ function useMessages(topic: string, isFollowing: boolean) {
   const older = useCallback(() => {
     if (before.current && held.current.length < MOST) void read(before.current);
   }, [read]);
-  return { messages, problem, older };
+  return { messages, problem, gone, older };
 }
 
 function place(told: Told | undefined): string {

@@ -4,8 +4,8 @@ export interface Caused {
   id: string;
   type: string;
   source: string;
-  subject?: string;
-  time: string;
+  subject?: string | null;
+  time?: string | null;
   topic: string;
   partition: number;
   offset: number;

@@ -37,7 +37,7 @@ export function Lineage({ id, version }: { id: string; version: string }) {
           const { event } = line;
           return (
             <>
-              <Cell class="number quiet">{clock(event.time)}</Cell>
+              <Cell class="number quiet">{event.time ? clock(event.time) : ''}</Cell>
               <Cell class="clip">
                 <span class="depth" style={{ paddingLeft: `${Math.min(line.depth, 12) * 14}px` }} title={event.id}>
                   {line.depth > 0 && <span aria-hidden="true">↳ </span>}

@@ -16,7 +16,7 @@ export function Tasks({ workflow, chosen }: { workflow: Workflow; chosen: string
       <Rows
         label="Tasks"
         layout="tasks"
-        columns={['State', 'Task', 'Symbol', 'Attempt', 'Records', 'Batches', 'Heard of', 'Reason']}
+        columns={['State', 'Task', 'Symbol', 'Try', 'Records', 'Batches', 'Heard of', 'Reason']}
         count={all.length}
         height={HEIGHT}
         keyOf={(index) => `${all[index]?.stage.name} ${all[index]?.task.id}`}
@@ -42,7 +42,7 @@ function Line({ row: { task }, isOver: isEnded }: { row: Row; isOver: boolean })
       </Cell>
       <Cell class="clip">{symbols(task)}</Cell>
       <Cell class="number">{task.attempt}</Cell>
-      <Cell class="number">{count(task.records_written)}</Cell>
+      <Cell class="number">{task.stored === undefined ? '' : count(task.records_written)}</Cell>
       <Cell class="number">{batches(task)}</Cell>
       <Cell class="number quiet">{clock(task.heard_at).slice(0, 8)}</Cell>
       <Cell class="clip bad" title={task.error_message ?? undefined}>

@@ -1,0 +1,114 @@
+/**
+ * Takes the pictures of the documentation: every page beside a live market, light and dark, wide and narrow.
+ *
+ * `STREAMFORGE=… npm run pictures` writes docs/pages/*.png; it takes some minutes, of which a training is the most.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { Browser } from './tests/support/browser';
+import { Site, until } from './tests/support/site';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const FOLDER = join(ROOT, 'docs/pages');
+const LARGEST = 150_000;
+const DAY = 86_400_000;
+const TRAINING_MILLIS = 600_000;
+
+const day = (ago: number) => new Date(Date.now() - ago * DAY).toISOString().slice(0, 10);
+const site = new Site({
+  start: new Date().toISOString(),
+  speed: 20,
+  outage: { from: new Date(Date.now() - 5 * 3_600_000).toISOString(), to: new Date(Date.now() - 4 * 3_600_000).toISOString() },
+});
+const browser = new Browser();
+
+interface Shot {
+  name: string;
+  path: string;
+  there: string;
+  use?(page: Page): Promise<void>;
+}
+
+try {
+  await mkdir(FOLDER, { recursive: true });
+  await site.begin();
+  await browser.begin();
+  const shots = await prepare();
+  for (const shot of shots) {
+    for (const [theme, width, height] of [['light', 1440, 900], ['dark', 1440, 900], ['light', 390, 844], ['dark', 390, 844]] as const) {
+      await take(shot, theme, width, height);
+    }
+  }
+} finally {
+  await browser.end();
+  await site.end();
+}
+
+/** Brings about what is to be seen. */
+async function prepare(): Promise<Shot[]> {
+  const example = JSON.parse(await readFile(join(ROOT, 'examples/live-ten-symbols.json'), 'utf8')) as { symbols: string[]; requests: object[] };
+  const live = await site.request({ ...example, time_range: `${day(30)}:${day(0)}` });
+  const load = (type: string) => [
+    { target: 'loader-producer', type },
+    { target: 'arango-connector', type },
+  ];
+  const { symbols } = example;
+  const train = [{ target: 'graph-builder', type: 'gnn_graph' }, { target: 'gnn-trainer', type: 'gnn_train', model_output: 'ten_symbols' }];
+  const trained = await site.request({ symbols, time_range: `${day(45)}:${day(2)}`, requests: [...load('api_candles_15m'), ...train] });
+  for (let index = 0; index < 24; index += 1) {
+    const pair = [symbols[index % 10], symbols[(index + 3) % 10]];
+    await site.request({ symbols: pair, time_range: `${day(9 + index)}:${day(3)}`, requests: [...load(['api_candles_1h', 'api_candles_4h'][index % 2] ?? ''), train[0]] });
+  }
+  const dummy = (more: object) => ({ symbols: ['BTCUSDT'], time_range: `${day(2)}:${day(1)}`, requests: [{ target: 'dummy-service', type: 'dummy', ...more }] });
+  const failed = await site.request(dummy({ fail_after: 3, simulate_loading: { steps: 9, step_ms: 200 } }));
+  await site.command('publish', '--broker', 'workflows', '--type', 'io.streamforge.workflow.requested.v1', '--data', '{"symbols": "BTCUSDT"}');
+  await site.command('publish', '--broker', 'workflows', '--type', 'io.streamforge.workflow.requested.v1', '--data', '{"symbols": ["BTCUSDT"], "time_range": "yesterday", "requests": []}');
+  await site.ended(failed, TRAINING_MILLIS);
+  await site.ended(trained, TRAINING_MILLIS);
+  interface Told {
+    predictions: { split: string }[];
+  }
+  const range = `from=${Date.now() - DAY}&to=${Date.now() + 30 * DAY}`;
+  await until('live predictions', TRAINING_MILLIS, async () => {
+    const { predictions } = await site.get<Told>(`/views/predictions?symbol=BTCUSDT&interval=5m&${range}`);
+    return predictions.filter(({ split }) => split === 'live').length > 12 ? true : undefined;
+  });
+  for (let index = 0; index < 12; index += 1) await site.request(dummy({ simulate_loading: { steps: 20, step_ms: 500 } }));
+  const { models } = await site.get<{ models: { name: string; latest: string; versions: { version: string }[] }[] }>('/views/models');
+  const other = models[0]?.versions.find(({ version }) => version !== models[0]?.latest)?.version ?? '';
+  return [
+    { name: 'workflows', path: '/workflows', there: '.row a' },
+    { name: 'start', path: '/workflows?start=1', there: 'dialog textarea' },
+    { name: 'workflow', path: `/workflows/${live}`, there: '.tasks .row' },
+    { name: 'failed', path: `/workflows/${failed}?task=dummy-service-dummy-btcusdt-0000`, there: 'aside .logs' },
+    { name: 'lineage', path: `/workflows/${trained}?tab=lineage`, there: '.lineage .row' },
+    { name: 'market', path: '/market/BTCUSDT?interval=5m', there: '.predictions .row', use: (page) => page.locator('.ladder').getByText('checked').waitFor() },
+    { name: 'graph', path: '/graph/ten_symbols', there: '.node' },
+    { name: 'models', path: `/models/ten_symbols?with=ten_symbols%2F${other}`, there: '.cards.two .card:nth-child(2) .scores' },
+    { name: 'platform', path: '/platform', there: '.line .stroke' },
+    { name: 'topic', path: '/platform/topics/market-data', there: '.messages .row', use: (page) => page.locator('.messages .row button').nth(2).click() },
+    { name: 'dead-letters', path: '/platform/dead-letters', there: '.letters .row', use: (page) => page.locator('.letters .row button').first().click() },
+  ];
+}
+
+async function take(shot: Shot, scheme: 'light' | 'dark', width: number, height: number): Promise<void> {
+  const name = `${shot.name}-${scheme}${width < 1000 ? '-narrow' : ''}.png`;
+  await browser.visit(
+    site.pages + shot.path,
+    async (page) => {
+      await page.locator(shot.there).first().waitFor();
+      await shot.use?.(page);
+      // Charts draw what they were given in the next frames.
+      await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 1_200)));
+      let picture = await page.screenshot();
+      // What is lower down is left out where the picture would be too large.
+      for (let rest = height; picture.length > LARGEST && rest > 400; rest -= 60) picture = await page.screenshot({ clip: { x: 0, y: 0, width, height: rest } });
+      await writeFile(join(FOLDER, name), picture);
+      console.log(`${name} ${Math.round(picture.length / 1_000)} kB`);
+    },
+    [/views\/book/],
+    { width, height, scheme },
+  );
+}
