@@ -28,7 +28,7 @@ export KUSTOMIZE ?= $(LINTERS)/kustomize
 # What runs the notebook.
 export TEST_PYTHONS ?= $(CACHE)/tools/python
 
-.PHONY: help setup servers linters pythons build demo notebook test lint format bench fuzz images cluster e2e install
+.PHONY: help setup servers linters pythons build web demo notebook test lint format bench fuzz images cluster e2e install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -64,6 +64,10 @@ pythons:
 
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins
+
+web: ## Build the pages anew into functions/visualizer/assets, which the binaries hold
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends nodejs npm; }
+	cd functions/visualizer/web && npm ci --no-audit --no-fund && npm run check && npm run build
 
 demo: build ## Load ten symbols over sixteen months, build their graph, train on it and predict the last day
 	@rm -rf $(DEMO_DATA)
