@@ -6,7 +6,7 @@ import { defineConfig, type Plugin } from 'vite';
 
 const platform = process.env['STREAMFORGE_URL'] ?? 'http://127.0.0.1:8081';
 const proxy = Object.fromEntries(
-  ['/views', '/queues', '/coverage'].map((path) => [path, { target: platform, changeOrigin: true }]),
+  ['/views', '/queues', '/coverage'].map((path) => [path, { target: platform }]),
 );
 const csp =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +

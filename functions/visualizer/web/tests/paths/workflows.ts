@@ -9,7 +9,7 @@ export function workflows({ site, browser }: World): void {
       await browser.visit(`${site.pages}/workflows`, async (page) => {
         await page.getByRole('button', { name: 'Start a workflow' }).click();
         const form = page.getByRole('dialog', { name: 'Start a workflow' });
-        await form.getByLabel('Symbols').fill('LTCUSDT TRXUSDT');
+        await form.getByLabel('Symbols').fill('XRPUSDT SOLUSDT');
         await form.getByLabel('From').fill('2024-05-10');
         await form.getByLabel('To, inclusive').fill('2024-05-12');
         await form.getByLabel('Interval').selectOption('1h');

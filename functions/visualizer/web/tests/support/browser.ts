@@ -27,7 +27,7 @@ export class Browser {
       args: FLAGS,
       viewport: { width: 1440, height: 900 },
     });
-    this.#context.setDefaultTimeout(30_000);
+    this.#context.setDefaultTimeout(60_000);
   }
 
   async end(): Promise<void> {

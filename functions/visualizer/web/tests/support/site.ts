@@ -43,7 +43,7 @@ export class Site {
   async begin(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), 'streamforge-pages-'));
     const { start: begin, speed, outage } = this.market;
-    const source = ['--source', 'synthetic:42,symbols=40,pace=5', '--faults', `outage:${outage.from}/${outage.to}`];
+    const source = ['--source', 'synthetic:42,symbols=10,pace=5', '--faults', `outage:${outage.from}/${outage.to}`];
     const exchange = ['exchange', 'serve', ...source, '--start', begin, '--speed', String(speed), '--listen', '127.0.0.1:0'];
     this.#exchange = await start(Site.binary, exchange, (line) => /https?:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]);
     await this.up();
