@@ -20,7 +20,8 @@ const day = (ago: number) => new Date(Date.now() - ago * DAY).toISOString().slic
 const site = new Site({
   start: new Date().toISOString(),
   speed: 20,
-  outage: { from: new Date(Date.now() - 5 * 3_600_000).toISOString(), to: new Date(Date.now() - 4 * 3_600_000).toISOString() },
+  // Bars that are missing keep a model from predicting for a week of bars: none is here.
+  outage: { from: '2020-01-01T00:00:00Z', to: '2020-01-01T01:00:00Z' },
 });
 const browser = new Browser();
 
@@ -37,9 +38,7 @@ try {
   await browser.begin();
   const shots = await prepare();
   for (const shot of shots) {
-    for (const [theme, width, height] of [['light', 1440, 900], ['dark', 1440, 900], ['light', 390, 844], ['dark', 390, 844]] as const) {
-      await take(shot, theme, width, height);
-    }
+    await take(shot);
   }
 } finally {
   await browser.end();
@@ -55,8 +54,8 @@ async function prepare(): Promise<Shot[]> {
     { target: 'arango-connector', type },
   ];
   const { symbols } = example;
-  const train = [{ target: 'graph-builder', type: 'gnn_graph' }, { target: 'gnn-trainer', type: 'gnn_train', model_output: 'ten_symbols' }];
-  const trained = await site.request({ symbols, time_range: `${day(45)}:${day(2)}`, requests: [...load('api_candles_15m'), ...train] });
+  const train = [{ target: 'graph-builder', type: 'gnn_graph' }, { target: 'gnn-trainer', type: 'gnn_train', model_output: 'three_symbols' }];
+  const trained = await site.request({ symbols: symbols.slice(0, 3), time_range: `${day(40)}:${day(2)}`, requests: [...load('api_candles_15m'), ...train] });
   for (let index = 0; index < 24; index += 1) {
     const pair = [symbols[index % 10], symbols[(index + 3) % 10]];
     await site.request({ symbols: pair, time_range: `${day(9 + index)}:${day(3)}`, requests: [...load(['api_candles_1h', 'api_candles_4h'][index % 2] ?? ''), train[0]] });
@@ -76,8 +75,8 @@ async function prepare(): Promise<Shot[]> {
     return predictions.filter(({ split }) => split === 'live').length > 12 ? true : undefined;
   });
   for (let index = 0; index < 12; index += 1) await site.request(dummy({ simulate_loading: { steps: 20, step_ms: 500 } }));
-  const { models } = await site.get<{ models: { name: string; latest: string; versions: { version: string }[] }[] }>('/views/models');
-  const other = models[0]?.versions.find(({ version }) => version !== models[0]?.latest)?.version ?? '';
+  const { models } = await site.get<{ models: { name: string; latest: string }[] }>('/views/models');
+  const other = models.find(({ name }) => name === 'three_symbols')?.latest ?? '';
   return [
     { name: 'workflows', path: '/workflows', there: '.row a' },
     { name: 'start', path: '/workflows?start=1', there: 'dialog textarea' },
@@ -86,29 +85,37 @@ async function prepare(): Promise<Shot[]> {
     { name: 'lineage', path: `/workflows/${trained}?tab=lineage`, there: '.lineage .row' },
     { name: 'market', path: '/market/BTCUSDT?interval=5m', there: '.predictions .row', use: (page) => page.locator('.ladder').getByText('checked').waitFor() },
     { name: 'graph', path: '/graph/ten_symbols', there: '.node' },
-    { name: 'models', path: `/models/ten_symbols?with=ten_symbols%2F${other}`, there: '.cards.two .card:nth-child(2) .scores' },
+    { name: 'models', path: `/models/ten_symbols?with=three_symbols%2F${other}`, there: '.cards.two .card:nth-child(2) .scores' },
     { name: 'platform', path: '/platform', there: '.line .stroke' },
     { name: 'topic', path: '/platform/topics/market-data', there: '.messages .row', use: (page) => page.locator('.messages .row button').nth(2).click() },
     { name: 'dead-letters', path: '/platform/dead-letters', there: '.letters .row', use: (page) => page.locator('.letters .row button').first().click() },
   ];
 }
 
-async function take(shot: Shot, scheme: 'light' | 'dark', width: number, height: number): Promise<void> {
-  const name = `${shot.name}-${scheme}${width < 1000 ? '-narrow' : ''}.png`;
+async function take(shot: Shot): Promise<void> {
   await browser.visit(
     site.pages + shot.path,
     async (page) => {
       await page.locator(shot.there).first().waitFor();
       await shot.use?.(page);
-      // Charts draw what they were given in the next frames.
-      await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 1_200)));
-      let picture = await page.screenshot();
-      // What is lower down is left out where the picture would be too large.
-      for (let rest = height; picture.length > LARGEST && rest > 400; rest -= 60) picture = await page.screenshot({ clip: { x: 0, y: 0, width, height: rest } });
-      await writeFile(join(FOLDER, name), picture);
-      console.log(`${name} ${Math.round(picture.length / 1_000)} kB`);
+      for (const [width, height] of [[1440, 900], [390, 844]] as const) {
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.setViewportSize({ width, height });
+          await page.emulateMedia({ colorScheme });
+          // Charts draw what they were given in the next frames.
+          await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 700)));
+          await keep(page, `${shot.name}-${colorScheme}${width < 1_000 ? '-narrow' : ''}.png`, width, height);
+        }
+      }
     },
     [/views\/book/],
-    { width, height, scheme },
   );
+}
+
+/** Writes a picture; what is lower down is left out where it would be too large. */
+async function keep(page: Page, name: string, width: number, height: number): Promise<void> {
+  let picture = await page.screenshot();
+  for (let rest = height - 60; picture.length > LARGEST && rest > 400; rest -= 60) picture = await page.screenshot({ clip: { x: 0, y: 0, width, height: rest } });
+  await writeFile(join(FOLDER, name), picture);
+  console.log(`${name} ${Math.round(picture.length / 1_000)} kB`);
 }

@@ -13,7 +13,7 @@ import { Reader, type Message } from '../src/sse';
 import { address, parse as parsePlace } from '../src/shell/router';
 import { decimal, digits, duration } from '../src/format';
 import { arrange } from '../src/workflows/cause';
-import { boxes, lines, type Stage } from '../src/workflows/document';
+import { boxes, hasFailed, lines, tasks, withReason, type Stage, type Workflow } from '../src/workflows/document';
 import { inForm, locate, request, text, type Draft } from '../src/workflows/draft';
 import { plain } from '../src/workflows/logline';
 import { append, NOTHING, partsOf, renew, rows, type Answer } from '../src/workflows/pages';
@@ -183,6 +183,15 @@ describe('stages', () => {
     assert.deepEqual(boxes(stages).map(({ column }) => column), [0, 1, 2, 3]);
     assert.deepEqual(lines(stages), [{ from: 'load', to: 'store' }, { from: 'store', to: 'graph' }, { from: 'graph', to: 'train' }]);
     assert.equal(boxes([stage('a', ['b']), stage('b', ['a'])]).length, 2);
+  });
+});
+
+describe('a workflow that failed', () => {
+  it('has its reason at the task that it failed by, before all others', () => {
+    const stages = [{ name: 's', tasks: [{ id: 'a', state: 'started' }, { id: 'b', state: 'started' }] }];
+    const workflow = withReason({ error_message: 'task `b` failed: told to', stages } as unknown as Workflow);
+    const [first, second] = tasks(workflow);
+    assert.deepEqual([first?.task.id, first?.task.error_message, second && hasFailed(second.task)], ['b', 'told to', false]);
   });
 });
 

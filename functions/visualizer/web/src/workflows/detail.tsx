@@ -1,12 +1,12 @@
 /** One workflow: its stages, its tasks, why it failed, and what one can do about it; live until it ends. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { post, words } from '../api';
 import { count, duration, instant } from '../format';
 import { useData, useThrottled } from '../shell/data';
 import { Dialog, Facts, Status, Tabs, Trouble } from '../shell/parts';
 import { address, go } from '../shell/router';
 import { follow } from '../stream';
-import { isOver, label, type Summary, type Workflow } from './document';
+import { isOver, label, withReason, type Summary, type Workflow } from './document';
 import { Lineage } from './lineage';
 import { useNow } from './list';
 import { Logs } from './logs';
@@ -17,7 +17,8 @@ import { Tasks } from './tasks';
 const READ_MILLIS = 500;
 
 export function Detail(props: { id: string; tab: string; task: string | null }) {
-  const { data: workflow, problem, reload } = useData<Workflow>(`/queues/${encodeURIComponent(props.id)}`);
+  const { data, problem, reload } = useData<Workflow>(`/queues/${encodeURIComponent(props.id)}`);
+  const workflow = useMemo(() => data && withReason(data), [data]);
   const summary = useProgress(props.id, useThrottled(reload, READ_MILLIS));
   if (!workflow) return <div class="page pad">{problem === undefined ? <p class="quiet">Loading…</p> : <Missing problem={problem} id={props.id} />}</div>;
   const status = summary?.status ?? workflow.status;

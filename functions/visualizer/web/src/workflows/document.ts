@@ -101,6 +101,14 @@ export function tasks(workflow: Workflow): Row[] {
   return rows.map((row, index) => ({ row, index })).sort((a, b) => urgency(a.row) - urgency(b.row) || a.index - b.index).map(({ row }) => row);
 }
 
+/** The workflow with the reason at the task that it failed by, which the server tells of the workflow alone. */
+export function withReason(workflow: Workflow): Workflow {
+  const [, id, reason] = /^task `([^`]+)` failed: (.*)$/s.exec(workflow.error_message ?? '') ?? [];
+  if (id === undefined || reason === undefined) return workflow;
+  const told = (task: Task): Task => (task.id === id ? { ...task, error_message: task.error_message ?? reason } : task);
+  return { ...workflow, stages: workflow.stages.map((stage) => ({ ...stage, tasks: stage.tasks.map(told) })) };
+}
+
 export function hasFailed(task: Task): boolean {
   return task.state !== 'done' && Boolean(task.error_message);
 }

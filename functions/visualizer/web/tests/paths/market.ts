@@ -7,7 +7,7 @@ import { OUTAGE, until } from '../support/site';
 export function market({ site, browser }: World): void {
   describe('market', () => {
     it('finds a gap', async () => {
-      await until('the klines', 60_000, async () => ((await site.get<{ rows: unknown[] }>('/views/klines?symbol=BTCUSDT&interval=15m&limit=5000')).rows.length > 2_800 ? true : undefined));
+      await until('the klines', 60_000, async () => ((await site.get<{ rows: unknown[] }>('/views/klines?symbol=BTCUSDT&interval=15m&limit=5000')).rows.length > 4_400 ? true : undefined));
       await browser.visit(`${site.pages}/market/BTCUSDT?interval=15m`, async (page) => {
         await page.getByRole('button', { name: /^Gaps/ }).click();
         const hole = page.locator('.holes .row', { hasText: 'klines_15m' }).filter({ hasText: OUTAGE.from.slice(0, 10) });

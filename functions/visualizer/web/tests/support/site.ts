@@ -9,7 +9,7 @@ import { start, stop, type Started } from './process';
 
 const WEB = fileURLToPath(new URL('../..', import.meta.url));
 /** Bars that the exchange never had: the gap that a person has to find. */
-export const OUTAGE = { from: '2024-05-20T03:00:00Z', to: '2024-05-20T06:00:00Z' };
+export const OUTAGE = { from: '2024-04-20T03:00:00Z', to: '2024-04-20T06:00:00Z' };
 
 /** How the exchange is. */
 export interface Market {
