@@ -64,6 +64,7 @@ export function Start(props: { onClose(): void; onStarted(id: string): void }) {
             <input
               name="symbols"
               value={draft.symbols}
+              autofocus
               spellcheck={false}
               autocomplete="off"
               aria-invalid={wrong === 'symbols'}
