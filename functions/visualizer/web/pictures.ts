@@ -86,7 +86,7 @@ async function prepare(): Promise<Shot[]> {
     { name: 'market', path: '/market/BTCUSDT?interval=5m', there: '.predictions .row', use: (page) => page.locator('.ladder').getByText('checked').waitFor() },
     { name: 'graph', path: '/graph/ten_symbols', there: '.node' },
     { name: 'models', path: `/models/ten_symbols?with=three_symbols%2F${other}`, there: '.cards.two .card:nth-child(2) .scores' },
-    { name: 'platform', path: '/platform', there: '.line .stroke' },
+    { name: 'platform', path: '/platform', there: '.starts tr' },
     { name: 'topic', path: '/platform/topics/market-data', there: '.messages .row', use: (page) => page.locator('.messages .row button').nth(2).click() },
     { name: 'dead-letters', path: '/platform/dead-letters', there: '.letters .row', use: (page) => page.locator('.letters .row button').first().click() },
   ];
