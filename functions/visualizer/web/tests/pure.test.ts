@@ -219,6 +219,8 @@ describe('samples', () => {
     const sample = (at: number, replicas: number) => ({ at, functions: { f: [replicas, 0] as [number, number] } });
     const held = add([sample(1_000, 1)], [sample(1_000, 1), sample(2_000, 2), sample(20_000, 0)]);
     assert.equal(held.length, 3);
+    // What is streamed may come before the samples of earlier that were asked for.
+    assert.deepEqual(add([sample(2_000, 2)], [sample(1_000, 1), sample(2_000, 2)]).map(({ at }) => at), [1_000, 2_000]);
     assert.deepEqual(steps(held, 'f', 0).map(({ value }) => value), [1, 2, undefined, 0]);
     assert.equal(path(steps(held, 'f', 0), 0, 20_000, 2, 100, 20).line.match(/M/g)?.length, 2);
   });

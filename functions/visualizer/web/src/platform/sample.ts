@@ -27,10 +27,10 @@ export interface Func {
 /** How long samples are shown: as long as the server keeps them. */
 export const KEPT_MILLIS = 15 * 60_000;
 
-/** Adds samples that are newer than those that are held, and lets go of those that are too old. */
+/** Adds samples, older ones as well, each once, and lets go of those that are too old. */
 export function add(held: Sample[], fresh: Sample[]): Sample[] {
-  const last = held.at(-1)?.at ?? Number.NEGATIVE_INFINITY;
-  const all = [...held, ...fresh.filter((sample) => sample.at > last)];
+  const known = new Set(held.map(({ at }) => at));
+  const all = [...held, ...fresh.filter(({ at }) => !known.has(at))].sort((a, b) => a.at - b.at);
   const end = all.at(-1)?.at ?? 0;
   const first = all.findIndex((sample) => sample.at > end - KEPT_MILLIS);
   return first > 0 ? all.slice(first) : all;
