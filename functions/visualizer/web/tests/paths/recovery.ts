@@ -48,7 +48,7 @@ export function recovery({ site, browser }: World): void {
       const id = await site.request({
         symbols: ['BTCUSDT'],
         time_range: '2024-05-01:2024-05-02',
-        requests: [{ target: 'dummy-service', type: 'dummy', simulate_loading: { steps: 12, step_ms: 250 } }],
+        requests: [{ target: 'dummy-service', type: 'dummy', simulate_loading: { steps: 60, step_ms: 250 } }],
       });
       await browser.visit(
         `${site.pages}/workflows/${id}`,
