@@ -124,7 +124,6 @@ fn time(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn the_last_lines_with_all_words_are_found_in_their_order() {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use bookkeeper::{Bookkeeper, History};
+use bookkeeper::Bookkeeper;
 use serde_json::{Value, json};
 use streamforge_dataset::Direction;
 use streamforge_events::{Event, Interval, Kline, Millis, Prediction, SeriesId, SeriesKind, Split};
@@ -18,6 +18,7 @@ use streamforge_function::{
     router,
     test_util::{Answer, TestIngress, post_event},
 };
+use streamforge_hindsight::{History, is_same_series};
 use streamforge_ledger::{Ledger, Outcome, RoiQuery, RoiRow};
 use streamforge_store::{ModelFiles, ModelRegistry, PredictionQuery, Store, Versioned};
 use tempfile::TempDir;
@@ -114,7 +115,7 @@ impl Stage {
         let predictions = self.store.read_predictions(&query, None, 10_000).await.unwrap();
         let mut history = History::new(self.store.as_ref(), Some(self.registry.clone()));
         let mut rows = Vec::new();
-        for run in predictions.chunk_by(bookkeeper::is_same_series) {
+        for run in predictions.chunk_by(is_same_series) {
             for (prediction, came) in run.iter().zip(history.of(run).await.unwrap()) {
                 let predicted = Direction::likeliest(prediction.probabilities.array());
                 rows.push(RoiRow {
