@@ -32,8 +32,8 @@ fn the_notebook_runs_and_its_numbers_are_those_of_the_store() {
     let trades = folder.command(&["export", "trades", "--symbol", "BTCUSDT", "--format", "ndjson"]).succeeded();
     let trades = lines(&trades);
     assert_eq!(numbers["trades"], trades.len());
-    let traded = trades.iter().map(|trade| decimal(&trade["quantity"])).reduce(|sum, of| sum.checked_add(of).unwrap());
-    assert_eq!(numbers["volume_of_trades"], traded.unwrap().to_string());
+    let volume = trades.iter().map(|trade| decimal(&trade["quantity"])).reduce(|sum, of| sum.checked_add(of).unwrap());
+    assert_eq!(numbers["volume_of_trades"], volume.unwrap().to_string());
     assert_eq!(numbers["volume_of_trades"], numbers["volume_of_bars"]);
 
     let edges = folder.graph()["edges"].as_array().unwrap().clone();

@@ -144,7 +144,7 @@ mod tests {
             Body::from_stream(stream::unfold(served, async |served| {
                 // What is always ready would keep the other tasks of its thread from running.
                 tokio::task::yield_now().await;
-                Some((Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 64 << 10])), served))
+                Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; 64 << 10])), served))
             }))
         };
         let listener = PatientListener::new(listener).waiting(Duration::from_millis(200));

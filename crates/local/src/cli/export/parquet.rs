@@ -51,9 +51,12 @@ pub(super) enum Values<'a, R> {
 
 /// The value of a row, in a column that every row has or that may be null.
 pub(super) enum Get<'a, R, T> {
-    Always(Box<dyn Fn(&R) -> T + 'a>),
-    Maybe(Box<dyn Fn(&R) -> Option<T> + 'a>),
+    Always(Answer<'a, R, T>),
+    Maybe(Answer<'a, R, Option<T>>),
 }
+
+/// What a row is asked.
+type Answer<'a, R, T> = Box<dyn Fn(&R) -> T + 'a>;
 
 /// A file under way.
 pub(super) struct Table<'a, R, W: Write + Send> {

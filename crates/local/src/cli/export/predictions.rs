@@ -255,7 +255,7 @@ mod tests {
         let expected = live_rows.into_iter().chain(rows);
         assert_eq!(table.len(), 8);
         for (row, expected) in table.iter().zip(expected) {
-            let columns: HashMap<&String, &Field> = row.get_column_iter().map(|(name, field)| (name, field)).collect();
+            let columns: HashMap<&String, &Field> = row.get_column_iter().collect();
             for (name, expected) in Judged::HEADER.split(',').zip(expected) {
                 let found = match columns[&name.to_owned()] {
                     Field::Null => String::new(),
