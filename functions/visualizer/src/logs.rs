@@ -28,9 +28,9 @@ const BYTES_PER_FILE: u64 = 8 << 20;
 const LONGEST_LINE: usize = 16 << 10;
 
 /// A line of a log.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Line {
-    /// When it was written, as the line says; empty for a line that says nothing of it.
+    /// When it was written, as the line says or the last one before it that does; empty where none does.
     at: String,
     /// Whose worker wrote it.
     function: String,
@@ -63,15 +63,15 @@ fn search(folder: &Path, words: &[String], limit: usize) -> io::Result<Vec<Line>
     for (path, function) in logs(folder)? {
         match last_lines(&path, words, limit) {
             Ok(lines) => {
-                let line = |text: String| Line { at: time(&text), function: function.clone(), text };
-                found.extend(lines.into_iter().map(line));
+                found.extend(lines.into_iter().map(|(at, text)| Line { at, function: function.clone(), text }));
             }
             // The log was set aside while it was looked for.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    found.sort();
+    // Lines of one file stay in their order, such as those of a panic behind what was logged before it.
+    found.sort_by(|one, other| one.at.cmp(&other.at));
     let surplus = found.len().saturating_sub(limit);
     found.drain(..surplus);
     Ok(found)
@@ -95,18 +95,22 @@ fn logs(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
     Ok(found)
 }
 
-fn last_lines(path: &Path, words: &[String], limit: usize) -> io::Result<VecDeque<String>> {
+/// The last lines of a file that hold all words, each with its time.
+fn last_lines(path: &Path, words: &[String], limit: usize) -> io::Result<VecDeque<(String, String)>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(BYTES_PER_FILE)))?;
     let mut reader = BufReader::new(file.take(BYTES_PER_FILE));
     let mut found = VecDeque::new();
-    let mut bytes = Vec::new();
+    let (mut bytes, mut at) = (Vec::new(), String::new());
     while reader.read_until(b'\n', &mut bytes)? > 0 {
         let line = String::from_utf8_lossy(&bytes);
+        if let Some(time) = time(&line) {
+            at = time;
+        }
         if words.iter().all(|word| line.contains(word.as_str())) {
             let line = line.trim_end();
-            found.push_back(line[..line.floor_char_boundary(LONGEST_LINE)].to_owned());
+            found.push_back((at.clone(), line[..line.floor_char_boundary(LONGEST_LINE)].to_owned()));
             if found.len() > limit {
                 found.pop_front();
             }
@@ -117,14 +121,13 @@ fn last_lines(path: &Path, words: &[String], limit: usize) -> io::Result<VecDequ
 }
 
 /// Workers log JSON, each line with its time.
-fn time(line: &str) -> String {
-    let line: Value = serde_json::from_str(line).unwrap_or_default();
-    line["timestamp"].as_str().unwrap_or_default().to_owned()
+fn time(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["timestamp"].as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
-
     #[test]
     fn the_last_lines_with_all_words_are_found_in_their_order() {
         let folder = tempfile::tempdir().unwrap();
@@ -141,7 +144,7 @@ mod tests {
         };
         let at = |function: &str, second: u32| (function.to_owned(), format!("2026-01-01T00:00:0{second}Z"));
         let all = search(&["task-1", "wf-1"], 9);
-        assert_eq!(all, [("loader".to_owned(), String::new()), at("loader", 1), at("connector", 3), at("loader", 4)]);
+        assert_eq!(all, [at("loader", 1), at("connector", 3), at("loader", 4), at("loader", 4)]);
         assert_eq!(search(&["task-1", "wf-1"], 1), [at("loader", 4)]);
         assert_eq!(search(&["task-9"], 9), []);
         assert_eq!(super::search(&folder.path().join("none"), &["a".to_owned()], 1).unwrap(), []);
