@@ -67,7 +67,7 @@ build: setup ## Build the release binaries
 
 web: ## Build the pages anew into functions/visualizer/assets, which the binaries hold
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends nodejs npm; }
-	cd functions/visualizer/web && npm ci --no-audit --no-fund && npm run check && npm run build
+	cd functions/visualizer/web && npm install --no-audit --no-fund && npm run check && npm run build
 
 demo: build ## Load ten symbols over sixteen months, build their graph, train on it and predict the last day
 	@rm -rf $(DEMO_DATA)
