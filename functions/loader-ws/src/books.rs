@@ -9,9 +9,10 @@ use streamforge_exchange::book::{Book, Broken, Difference, Follower, Level, Prog
 
 use crate::output::{Output, Question};
 
-/// Differences that are remembered: a snapshot may be older than the book by so many and can be compared.
-const REMEMBERED: usize = 600;
-/// The same while a snapshot is on its way.
+/// Differences that are remembered, ten seconds of them: a snapshot may be older than the book by so many when it is
+/// asked for, and can be compared.
+const REMEMBERED: usize = 100;
+/// The same while a snapshot is on its way, three minutes.
 const MOST_REMEMBERED: usize = 1_800;
 /// Levels of each side that are compared.
 const COMPARED: usize = 20;
@@ -117,7 +118,7 @@ impl BookDesk {
                 let words = match reset {
                     Reset::Gap { .. } => why,
                     Reset::Disordered { .. } => "a difference ends before it begins",
-                    Reset::StaleSnapshot { .. } | Reset::TooManyWaiting => "no snapshot came in time",
+                    Reset::StaleSnapshot { .. } => "no snapshot came in time",
                 };
                 self.lose(from, words, clocks.event_time, outputs);
                 self.recent.retain(|recent| recent.first > from);

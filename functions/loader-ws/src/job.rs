@@ -18,8 +18,9 @@ use crate::{Assignment, Checkpoint, Listening, NAME, Parcel, outgoing::declared}
 
 /// Where tasks lie.
 const QUEUE: Queue = Queue { topic: NAME, group: NAME };
-/// Parcels that wait to be published; when there are more, the feed's frames wait and are dropped in the end.
-const WAITING: usize = 16;
+/// Parcels that wait to be published: while one does, frames wait as they came, which takes a tenth of the memory, and
+/// the next parcel has fewer and larger batches.
+const WAITING: usize = 1;
 /// How often the job tells how it goes on.
 const REPORT_EVERY: Duration = Duration::from_secs(20);
 /// Wait before what could not be published is tried again.

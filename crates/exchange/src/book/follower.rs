@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::levels::{Book, Level};
 
-/// Differences that are kept while a snapshot is on its way: at ten a second, more than a minute of them.
-const MOST_WAITING: usize = 1_000;
+/// Differences that are kept while there is no book: at ten a second, half a minute of them. Older ones are let go, since
+/// a snapshot that may not be asked for sooner comes after them.
+const MOST_WAITING: usize = 300;
 
 /// What has become of a difference or a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +45,6 @@ pub enum Reset {
         /// Its last update.
         last: u64,
     },
-    /// No snapshot came while differences were kept.
-    TooManyWaiting,
 }
 
 /// A difference as the stream `depth` sends it.
@@ -107,12 +106,10 @@ impl Follower {
         }
         match self.state {
             State::Synced => self.apply(difference),
-            State::NoBook if self.waiting.len() == MOST_WAITING => {
-                let reset = self.reset(Reset::TooManyWaiting);
-                self.waiting.push_back(difference.clone());
-                reset
-            }
             State::NoBook => {
+                if self.waiting.len() == MOST_WAITING {
+                    self.waiting.pop_front();
+                }
                 self.waiting.push_back(difference.clone());
                 Progress::Waiting
             }
@@ -249,8 +246,11 @@ mod tests {
         for number in 0..u64::try_from(MOST_WAITING).unwrap() {
             assert_eq!(follower.difference(&difference(20 + number, 20 + number)), Progress::Waiting);
         }
-        assert_eq!(follower.difference(&difference(2_000, 2_000)), Progress::Reset(Reset::TooManyWaiting));
-        assert_eq!(follower.snapshot(&snapshot(1_999)), Progress::Applied);
-        assert_eq!(best(&follower), "2000");
+        let last = 20 + u64::try_from(MOST_WAITING).unwrap();
+        assert_eq!(follower.difference(&difference(last, last)), Progress::Waiting);
+        let stale = Reset::StaleSnapshot { snapshot: 19, first: 21 };
+        assert_eq!(follower.snapshot(&snapshot(19)), Progress::Reset(stale), "the oldest one was let go");
+        assert_eq!(follower.snapshot(&snapshot(30)), Progress::Applied);
+        assert_eq!(best(&follower), last.to_string());
     }
 }

@@ -17,7 +17,7 @@ mod silence;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub struct FeedConfig {
     pub longest_pause: Duration,
     /// Frames that wait for the reader; when there are more, the newest are dropped and counted.
     pub capacity: usize,
+    /// Bytes of the frames that wait, likewise.
+    pub most_bytes: usize,
     /// Whether the exchange plays a recording, which waits for its reader and knows no time but that of its frames: all
     /// streams are subscribed to at once, none is expected to speak, and no frame is dropped.
     pub is_recording: bool,
@@ -70,6 +72,7 @@ impl FeedConfig {
             shortest_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(30),
             capacity: 65_536,
+            most_bytes: 64 << 20,
             is_recording: false,
         }
     }
@@ -127,6 +130,7 @@ pub enum FeedEvent {
 #[derive(Debug)]
 pub struct Feed {
     events: mpsc::Receiver<FeedEvent>,
+    waiting: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -135,14 +139,25 @@ impl Feed {
     #[must_use]
     pub fn start(config: FeedConfig) -> Self {
         let (sender, events) = mpsc::channel(config.capacity.max(1));
-        let outlet = Outlet { sender, dropped: Arc::default(), waits: config.is_recording };
+        let waiting = Arc::default();
+        let outlet = Outlet {
+            sender,
+            dropped: Arc::default(),
+            waiting: Arc::clone(&waiting),
+            most_bytes: config.most_bytes,
+            waits: config.is_recording,
+        };
         let task = tokio::spawn(renewal::keep(config, outlet));
-        Self { events, task }
+        Self { events, waiting, task }
     }
 
     /// The next event; none only if the feed's task is gone.
     pub async fn next(&mut self) -> Option<FeedEvent> {
-        self.events.recv().await
+        let event = self.events.recv().await;
+        if let Some(FeedEvent::Frame { text, .. }) = &event {
+            self.waiting.fetch_sub(text.len(), Relaxed);
+        }
+        event
     }
 }
 
@@ -157,12 +172,17 @@ impl Drop for Feed {
 struct Outlet {
     sender: mpsc::Sender<FeedEvent>,
     dropped: Arc<AtomicU64>,
+    /// Bytes of the frames that wait for the reader.
+    waiting: Arc<AtomicUsize>,
+    most_bytes: usize,
     waits: bool,
 }
 
 impl Outlet {
     /// Hands a frame on, or drops it and counts it.
     async fn frame(&self, receipt: Receipt, text: Utf8Bytes) {
+        let bytes = text.len();
+        let waiting = self.waiting.fetch_add(bytes, Relaxed);
         if self.waits {
             return self.tell(FeedEvent::Frame { receipt, text }).await;
         }
@@ -170,7 +190,10 @@ impl Outlet {
         if dropped > 0 && self.sender.try_send(FeedEvent::Overrun { frames: dropped }).is_ok() {
             self.dropped.fetch_sub(dropped, Relaxed);
         }
-        if self.sender.try_send(FeedEvent::Frame { receipt, text }).is_err() {
+        // One that is larger than all that may wait is taken if nothing else waits.
+        let is_too_much = waiting > 0 && waiting + bytes > self.most_bytes;
+        if is_too_much || self.sender.try_send(FeedEvent::Frame { receipt, text }).is_err() {
+            self.waiting.fetch_sub(bytes, Relaxed);
             self.dropped.fetch_add(1, Relaxed);
         }
     }

@@ -129,7 +129,6 @@ fn words(reset: Reset) -> String {
         Reset::Gap { from, to } => format!("updates {from} to {to}, which are missing"),
         Reset::StaleSnapshot { snapshot, first } => format!("a snapshot of update {snapshot}, older than {first}"),
         Reset::Disordered { first, last } => format!("a difference from {first} back to {last}"),
-        Reset::TooManyWaiting => "differences for which no snapshot came".to_owned(),
     }
 }
 
