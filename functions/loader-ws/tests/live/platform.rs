@@ -1,10 +1,10 @@
 //! The whole platform: one event, a market that moves, and a loader that is killed and told to go again and again.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, fs, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use streamforge_bus::Bus;
-use streamforge_events::FeedInterrupted;
+use streamforge_events::{FeedInterrupted, Kline, Symbol};
 use streamforge_exchange::simulator::Clock;
 use streamforge_function::wire::decode_record;
 use tokio::runtime::Runtime;
@@ -157,18 +157,51 @@ fn compare(runtime: &Runtime, folder: &Folder, symbols: &[String], published: &P
         published.are_books_right(&names).await;
     });
     for symbol in names {
-        let own = published.trades.keys().filter(|(of, _)| of.as_str() == symbol).count();
-        until_within("all trades in the store", PATIENCE, || {
+        holds("trades", &rows(&published.trades, symbol), || {
             let arguments = ["export", "trades", "--symbol", symbol, "--format", "ndjson"];
-            (folder.command(&arguments).succeeded().lines().count() == own).then_some(())
+            let exported = folder.command(&arguments).succeeded();
+            exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
         });
-        let own = published.bars.keys().filter(|(of, _)| of.as_str() == symbol).count();
-        until_within("all bars in the store", PATIENCE, || {
-            (folder.candles(symbol, "1m").lines().count() == own).then_some(())
-        });
+        holds("bars", &rows(&published.bars, symbol), || folder.candles(symbol, "1m").lines().map(bar).collect());
     }
     let graph = folder.json(&["export", "graph", "--id", "live"]);
     assert_eq!(graph["nodes"].as_array().map(Vec::len), Some(symbols.len()), "{graph}");
+}
+
+/// The rows of a symbol in the order of their numbers.
+fn rows<'a, R>(published: &'a BTreeMap<(Symbol, i64), (i64, R)>, symbol: &str) -> Vec<&'a R> {
+    published.iter().filter(|((of, _), _)| of.as_str() == symbol).map(|(_, (_, row))| row).collect()
+}
+
+/// Waits until the store has as many rows as were published, and compares one by one.
+fn holds<R: PartialEq + Debug>(what: &str, published: &[&R], stored: impl Fn() -> Vec<R>) {
+    let stored = until_within(&format!("all {what} in the store"), PATIENCE, || {
+        let stored = stored();
+        (stored.len() == published.len()).then_some(stored)
+    });
+    for (stored, published) in stored.iter().zip(published) {
+        assert_eq!(stored, *published, "{what}");
+    }
+}
+
+/// A bar from the exchange's twelve fields.
+fn bar(line: &str) -> Kline {
+    let row: Value = serde_json::from_str(line).unwrap();
+    let time = |field: usize| row[field].as_i64().unwrap();
+    let decimal = |field: usize| row[field].as_str().unwrap().parse().unwrap();
+    Kline {
+        open_time: time(0),
+        open: decimal(1),
+        high: decimal(2),
+        low: decimal(3),
+        close: decimal(4),
+        volume: decimal(5),
+        close_time: time(6),
+        quote_asset_volume: decimal(7),
+        number_of_trades: row[8].as_u64().unwrap(),
+        taker_buy_base_asset_volume: decimal(9),
+        taker_buy_quote_asset_volume: decimal(10),
+    }
 }
 
 /// The process that loads now.
