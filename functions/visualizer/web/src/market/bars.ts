@@ -18,6 +18,22 @@ export interface Bar {
   volume: number;
 }
 
+/** A stretch of a series: all its bars between the first and the last. */
+export interface Held {
+  bars: Bar[];
+  gaps: Gap[];
+  /** Whether there are bars before the first. */
+  earlier: boolean;
+  /** Whether there are bars after the last. */
+  later: boolean;
+}
+
+/** What the server answers of a series: a stretch, and whether older bars are there. */
+export type Page = Omit<Held, 'later'>;
+
+/** Some screens to each side of what is looked at; what lies farther away is read again when one comes there. */
+export const MOST_BARS = 20_000;
+
 const UNITS: Record<string, number> = { s: 1e3, m: 60e3, h: 3_600e3, d: 86_400e3, w: 604_800e3, M: 2_629_800e3 };
 /** A hole wider than this is drawn narrower than it is; it is told of in words. */
 const WIDEST = 1_500;
@@ -42,6 +58,32 @@ export function merge(held: Bar[], fresh: Bar[]): Bar[] {
   const all = new Map(held.map((one) => [one.time, one]));
   for (const one of fresh) all.set(one.time, one);
   return [...all.values()].sort((a, b) => a.time - b.time);
+}
+
+/** Adds what lies before the stretch; where that is too much, the newest bars go. */
+export function addOlder(held: Held, page: Page): Held {
+  const all = merge(page.bars, held.bars);
+  const bars = all.slice(0, MOST_BARS);
+  const gaps = mergeGaps(page.gaps, held.gaps, Number.POSITIVE_INFINITY);
+  return { bars, gaps: inside(gaps, bars), earlier: page.earlier, later: held.later || bars.length < all.length };
+}
+
+/** Adds what lies at the end of the stretch or after it; where that is too much, the oldest bars go. */
+export function addNewer(held: Held, page: Page, later: boolean): Held {
+  const all = merge(held.bars, page.bars);
+  const bars = all.slice(-MOST_BARS);
+  const first = page.bars[0]?.time ?? Number.POSITIVE_INFINITY;
+  const isAllOld = first <= (held.bars[0]?.time ?? Number.POSITIVE_INFINITY);
+  const earlier = bars.length < all.length || (isAllOld ? page.earlier : held.earlier);
+  return { bars, gaps: inside(mergeGaps(held.gaps, page.gaps, first), bars), earlier, later };
+}
+
+/** The gaps between the bars, and the one behind the last: it tells where the next bar is. */
+function inside(gaps: Gap[], bars: Bar[]): Gap[] {
+  const [first, last] = [bars[0], bars.at(-1)];
+  if (!first || !last) return gaps;
+  const behind = gaps.find((gap) => gap.from > last.time);
+  return gaps.filter((gap) => gap.to >= first.time && (gap.from <= last.time || gap === behind));
 }
 
 /** The gaps of both lists, each once; what was told again of the same range is newer. */

@@ -20,11 +20,20 @@ export class Book {
   #asks = new Map<string, string>();
   #last = 0;
   #trust: Trust = 'partial';
-  /** Whether the ten best levels are those that the feed computed its checksum of; not known without one. */
-  isChecked: boolean | undefined;
+  /** Of the last differences; a feed tells many between two looks at the book, so that what needs an order waits for one. */
+  #checksum: number | undefined;
+  #ordered: { bids: Level[]; asks: Level[] } | undefined;
+  #isChecked: boolean | undefined;
 
   get trust(): Trust {
     return this.#trust;
+  }
+
+  /** Whether the ten best levels are those that the feed computed its checksum of; not known without one. */
+  get isChecked(): boolean | undefined {
+    if (this.#checksum === undefined) return undefined;
+    this.#isChecked ??= crc32(this.#best()) === this.#checksum;
+    return this.#isChecked;
   }
 
   /** Begins anew with a whole book. */
@@ -33,13 +42,13 @@ export class Book {
     this.#asks = new Map(asks);
     this.#last = lastUpdateId;
     this.#trust = trust;
-    this.isChecked = undefined;
+    this.#changed(undefined);
   }
 
   /** A gap: what is held may be wrong until the next snapshot. */
   broke(): void {
     this.#trust = 'broken';
-    this.isChecked = undefined;
+    this.#changed(undefined);
   }
 
   apply(data: DepthData): void {
@@ -53,17 +62,28 @@ export class Book {
       this.#last = last;
     }
     this.#dropCrossed(data.best);
-    if (data.checksum !== undefined) this.#check(data.checksum);
+    this.#changed(data.checksum);
   }
 
   /** Bids, the highest first. */
-  bids(): Level[] {
-    return [...this.#bids].sort((a, b) => Number(b[0]) - Number(a[0]));
+  bids(): readonly Level[] {
+    return this.#inOrder().bids;
   }
 
   /** Asks, the lowest first. */
-  asks(): Level[] {
-    return [...this.#asks].sort((a, b) => Number(a[0]) - Number(b[0]));
+  asks(): readonly Level[] {
+    return this.#inOrder().asks;
+  }
+
+  #inOrder(): { bids: Level[]; asks: Level[] } {
+    this.#ordered ??= { bids: ordered(this.#bids, -1), asks: ordered(this.#asks, 1) };
+    return this.#ordered;
+  }
+
+  #changed(checksum: number | undefined): void {
+    this.#checksum = checksum;
+    this.#ordered = undefined;
+    this.#isChecked = undefined;
   }
 
   /** Of a partial book levels may be left that the best price has gone past; they are no more. */
@@ -76,14 +96,13 @@ export class Book {
     if (ask) this.#asks.set(ask[0], ask[1]);
   }
 
-  #check(checksum: number): void {
-    const bids = this.bids();
-    const asks = this.asks();
+  #best(): string {
+    const { bids, asks } = this.#inOrder();
     let text = '';
     for (let index = 0; index < CHECKED_LEVELS; index += 1) {
       for (const level of [bids[index], asks[index]]) if (level) text += `${level[0]}:${level[1]};`;
     }
-    this.isChecked = crc32(text) === checksum;
+    return text;
   }
 }
 
@@ -95,12 +114,17 @@ export interface Rung {
 }
 
 /** The best levels with their running sums. */
-export function rungs(levels: Level[], most: number): Rung[] {
+export function rungs(levels: readonly Level[], most: number): Rung[] {
   let sum = 0;
   return levels.slice(0, most).map(([price, quantity]) => {
     sum += Number(quantity);
     return { price, quantity, sum };
   });
+}
+
+function ordered(side: Map<string, string>, sign: 1 | -1): Level[] {
+  const ranked = Array.from(side, (level) => ({ level, rank: sign * Number(level[0]) }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ level }) => level);
 }
 
 function set(side: Map<string, string>, levels: Level[]): void {

@@ -16,7 +16,7 @@ import { holes, type Bar, type Gap } from './bars';
 import { band, type Prediction } from './prediction';
 import { Shading, type Stretch } from './shading';
 
-/** Bars left of the sight before which older ones are asked for. */
+/** Bars beside the sight before which more of that side are asked for. */
 const AHEAD = 80;
 const FIRST_SIGHT = 160;
 const MOST_AHEAD = 200;
@@ -29,9 +29,10 @@ export interface CandlesProps {
   late: Gap[];
   predictions: Prediction[];
   step: number;
-  /** A time to bring into sight. */
-  focus: { time: number } | undefined;
+  /** A time to bring into sight; without one, the newest bar. */
+  focus: { time: number | undefined } | undefined;
   onEarlier(): void;
+  onLater(): void;
 }
 
 interface Drawn {
@@ -52,9 +53,11 @@ export function Candles(props: CandlesProps) {
   useEffect(() => {
     if (!place.current) return;
     drawn.current = draw(place.current);
-    const { chart } = drawn.current;
+    const { chart, candles } = drawn.current;
     const look = (range: LogicalRange | null) => {
-      if (range && range.from < AHEAD) latest.current.onEarlier();
+      const beside = range && candles.barsInLogicalRange(range);
+      if (beside && beside.barsBefore < AHEAD) latest.current.onEarlier();
+      if (beside && beside.barsAfter < AHEAD) latest.current.onLater();
     };
     chart.timeScale().subscribeVisibleLogicalRangeChange(look);
     return () => {
@@ -76,8 +79,9 @@ export function Candles(props: CandlesProps) {
   }, [props.predictions, props.bars, props.gaps, props.late, theme]);
   useEffect(() => {
     if (!drawn.current || !props.focus) return;
-    const { focus } = props;
-    const index = points(props).findIndex((point) => point.time >= focus.time);
+    const { time } = props.focus;
+    const all = points(props);
+    const index = time === undefined ? all.length - 1 : all.findIndex((point) => point.time >= time);
     if (index >= 0) drawn.current.chart.timeScale().setVisibleLogicalRange({ from: index - 60, to: index + 60 });
   }, [props.focus, props.bars.length === 0]);
   return <div class="candles" role="img" aria-label={props.label} ref={place} />;

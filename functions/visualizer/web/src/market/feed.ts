@@ -1,7 +1,7 @@
 /** Everything of one symbol that the page shows: what is stored, and from then on what comes. */
 import { get, Problem, query, words } from '../api';
 import { follow, type Message } from '../stream';
-import { bar, fold, length, merge, mergeGaps, type Bar, type Gap, type Row } from './bars';
+import { addNewer, addOlder, bar, fold, length, type Bar, type Gap, type Held, type Page, type Row } from './bars';
 import { Book, type DepthData, type Level } from './book';
 import type { Prediction } from './prediction';
 
@@ -31,12 +31,9 @@ export interface Completeness {
   health: { grade: string; needed: number; present: number; filled: number; open_gaps: number };
 }
 
-export interface View {
-  bars: Bar[];
-  gaps: Gap[];
+export interface View extends Held {
+  /** None as long as the newest bars are not held. */
   forming: Bar | undefined;
-  /** Whether older bars are there. */
-  earlier: boolean;
   /** Newest first. */
   trades: Trade[];
   earlierTrades: boolean;
@@ -52,9 +49,9 @@ export interface View {
 }
 
 const FIRST_BARS = 1_000;
-const OLDER_BARS = 2_000;
+const MORE_BARS = 2_000;
 const TRADES = 500;
-const MOST_TRADES = 20_000;
+const MOST_TRADES = 5_000;
 const DRAW_MILLIS = 200;
 const PREDICTIONS_MILLIS = 1_000;
 const COVERAGE_MILLIS = 3_000;
@@ -65,6 +62,7 @@ export class Feed {
     gaps: [],
     forming: undefined,
     earlier: false,
+    later: false,
     trades: [],
     earlierTrades: false,
     book: new Book(),
@@ -81,6 +79,8 @@ export class Feed {
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #unfollow: (() => void) | undefined;
   #isReading = false;
+  /** Open time of the newest bar that was told of, held or not. */
+  #newest = Number.NEGATIVE_INFINITY;
   #tradeIds = new Set<number>();
 
   constructor(
@@ -101,19 +101,39 @@ export class Feed {
 
   /** Reads bars that are older than those that are held. */
   async older(): Promise<void> {
-    const first = this.#view.bars[0];
-    if (this.#isReading || !this.#view.earlier || !first) return;
-    this.#isReading = true;
-    await this.#readBars(first.time, OLDER_BARS).finally(() => (this.#isReading = false));
+    const [first] = this.#view.bars;
+    if (!first || !this.#view.earlier) return;
+    await this.#alone(() => this.#readBars(first.time, MORE_BARS, (page) => addOlder(this.#view, page)));
   }
 
-  /** Reads older bars until the time is among them. */
-  async reach(time: number): Promise<void> {
-    while (!this.#stopped.signal.aborted && this.#view.earlier && (this.#view.bars[0]?.time ?? 0) > time - 80 * this.#step) {
-      const before = this.#view.bars[0]?.time;
-      await this.older();
-      if (this.#view.bars[0]?.time === before) return;
-    }
+  /** Reads bars that are newer than those that are held. */
+  async newer(): Promise<void> {
+    await this.#alone(async () => {
+      // A hole may be wider than what is asked for: the answer tells where it ends.
+      for (let before = 0; this.#view.later && before < this.#beyond(); ) {
+        before = this.#beyond();
+        const end = this.#view.bars.at(-1)?.time;
+        await this.#readBars(before, MORE_BARS, (page) => addNewer(this.#view, page, (page.bars.at(-1)?.time ?? 0) < this.#newest));
+        if (end !== this.#view.bars.at(-1)?.time) return;
+      }
+    });
+  }
+
+  /** The time before which the next newer bars lie. */
+  #beyond(): number {
+    const { bars, gaps } = this.#view;
+    const [last, hole] = [bars.at(-1)?.time ?? 0, gaps.at(-1)];
+    return (hole && hole.from > last ? hole.to : last) + (MORE_BARS + 1) * this.#step;
+  }
+
+  /** Has the bars around a time instead of those that are held; without a time, the newest. */
+  async reach(time: number | undefined): Promise<void> {
+    const { bars } = this.#view;
+    const isHeld = time !== undefined && (bars[0]?.time ?? time) <= time && time <= (bars.at(-1)?.time ?? 0);
+    if (isHeld) return;
+    const before = time === undefined ? undefined : time + (FIRST_BARS / 2) * this.#step;
+    await this.#readBars(before, FIRST_BARS, (page) => ({ ...page, later: time !== undefined && (page.bars.at(-1)?.time ?? 0) < this.#newest }));
+    this.onChange(this.#view);
   }
 
   async olderTrades(): Promise<void> {
@@ -137,35 +157,37 @@ export class Feed {
   }
 
   async #read(): Promise<void> {
-    await Promise.all([
-      this.#readBars(undefined, FIRST_BARS),
-      this.#readCoverage(),
-      this.hasTrades ? this.#readTrades(undefined) : undefined,
-    ]);
+    await Promise.all([this.#readNewest(), this.#readCoverage(), this.hasTrades ? this.#readTrades(undefined) : undefined]);
     await this.#readPredictions();
   }
 
-  async #readBars(before: number | undefined, limit: number): Promise<void> {
-    await this.#ask<{ rows: Row[]; gaps: Gap[]; earlier: boolean }>(
-      query('/views/klines', { symbol: this.symbol, interval: this.interval, before, limit }),
-      ({ rows, gaps, earlier }) => {
-        const fresh = rows.map(bar);
-        const held = this.#view;
-        const first = fresh[0]?.time ?? Number.POSITIVE_INFINITY;
-        const heldFirst = held.bars[0]?.time ?? Number.POSITIVE_INFINITY;
-        // After a long absence the newest bars need not touch those that are held: begin anew.
-        const isApart = before === undefined && held.bars.length > 0 && earlier && first > (held.bars.at(-1)?.time ?? 0) + this.#step;
-        const base = isApart ? { bars: [], gaps: [] } : held;
-        this.#set({
-          bars: before === undefined ? merge(base.bars, fresh) : merge(fresh, base.bars),
-          gaps: before === undefined ? mergeGaps(base.gaps, gaps, first) : mergeGaps(gaps, base.gaps, Number.POSITIVE_INFINITY),
-          earlier: before !== undefined || isApart || first <= heldFirst ? earlier : held.earlier,
-          isRead: true,
-          problem: undefined,
-        });
-        if (before !== undefined) this.#later('predictions', 0, () => void this.#readPredictions());
-      },
-    );
+  async #readNewest(): Promise<void> {
+    await this.#readBars(undefined, FIRST_BARS, (page) => {
+      const held = this.#view;
+      // Whoever looks at the past stays there.
+      if (held.later) return held;
+      // After a long absence the newest bars need not touch those that are held: begin anew.
+      const isApart = held.bars.length > 0 && page.earlier && (page.bars[0]?.time ?? 0) > (held.bars.at(-1)?.time ?? 0) + this.#step;
+      return isApart ? { ...page, later: false } : addNewer(held, page, false);
+    });
+  }
+
+  async #readBars(before: number | undefined, limit: number, take: (page: Page) => Held): Promise<void> {
+    type Answer = { rows: Row[]; gaps: Gap[]; earlier: boolean };
+    await this.#ask<Answer>(query('/views/klines', { symbol: this.symbol, interval: this.interval, before, limit }), ({ rows, gaps, earlier }) => {
+      const bars = rows.map(bar);
+      this.#newest = Math.max(this.#newest, bars.at(-1)?.time ?? this.#newest);
+      const { later, ...held } = take({ bars, gaps, earlier });
+      this.#set({ ...held, later, forming: later ? undefined : this.#view.forming, isRead: true, problem: undefined });
+      if (before !== undefined) this.#later('predictions', 0, () => void this.#readPredictions());
+    });
+  }
+
+  /** Runs unless bars are being read as one scrolls. */
+  async #alone(read: () => Promise<void>): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    await read().finally(() => (this.#isReading = false));
   }
 
   async #readTrades(before: number | undefined): Promise<void> {
@@ -235,17 +257,18 @@ export class Feed {
     if (interval !== this.interval) return;
     const fresh = rows.map(([time, open, high, low, close, volume]) => bar([time, open, high, low, close, volume]));
     const last = fresh.at(-1);
-    const { bars, earlier } = this.#view;
-    // Batches of a load of long ago are read from the store when one scrolls there.
-    const first = bars[0]?.time ?? 0;
-    const within = earlier ? fresh.filter((one) => one.time >= first) : fresh;
-    if (!last || within.length === 0) return;
-    const held = bars.at(-1);
-    const isAhead = held !== undefined && (within[0]?.time ?? 0) > held.time + this.#step;
+    if (!last) return;
+    this.#newest = Math.max(this.#newest, last.time);
+    const { bars, earlier, later } = this.#view;
+    // Batches of a load of long ago, or of now for who looks at the past, are read from the store when one scrolls there.
+    const [first, end] = [bars[0]?.time ?? 0, bars.at(-1)?.time ?? 0];
+    const within = fresh.filter(({ time }) => (!earlier || time >= first) && (!later || time <= end));
+    if (within.length === 0) return;
+    const isAhead = bars.length > 0 && (within[0]?.time ?? 0) > end + this.#step;
     const forming = this.#view.forming && this.#view.forming.time > last.time ? this.#view.forming : undefined;
-    this.#set({ bars: merge(bars, within), forming });
+    this.#set({ ...addNewer(this.#view, { bars: within, gaps: this.#view.gaps, earlier }, later), forming });
     // A hole before a live bar, or one that is filled now: the server says what is missing.
-    if (isAhead || this.#view.gaps.length > 0) this.#later('gaps', COVERAGE_MILLIS, () => void this.#readBars(undefined, FIRST_BARS));
+    if (isAhead || this.#view.gaps.length > 0) this.#later('gaps', COVERAGE_MILLIS, () => void this.#readNewest());
     this.#later('predictions', PREDICTIONS_MILLIS, () => void this.#readPredictions());
   }
 
@@ -257,10 +280,13 @@ export class Feed {
     const unknown = fresh.filter((trade) => !this.#tradeIds.has(trade.id));
     if (unknown.length === 0) return;
     for (const { id } of unknown) this.#tradeIds.add(id);
-    const trades = [...unknown, ...this.#view.trades].sort((a, b) => b.id - a.id);
+    unknown.sort((a, b) => b.id - a.id);
+    const held = this.#view.trades;
+    const isNewer = (unknown.at(-1)?.id ?? 0) > (held[0]?.id ?? -1);
+    const trades = isNewer ? [...unknown, ...held] : [...unknown, ...held].sort((a, b) => b.id - a.id);
     for (const { id } of trades.splice(MOST_TRADES)) this.#tradeIds.delete(id);
     let { forming } = this.#view;
-    for (const { time, price, quantity } of unknown.toSorted((a, b) => a.id - b.id)) {
+    for (const { time, price, quantity } of this.#view.later ? [] : unknown.toReversed()) {
       forming = fold(this.#view.bars, forming, { time, price: Number(price), quantity: Number(quantity) }, this.#step);
     }
     this.#set({ trades, forming });

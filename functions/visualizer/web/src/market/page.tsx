@@ -85,7 +85,7 @@ function Symbols({ symbols }: { symbols: Stored[] }) {
 function One(props: { stored: Stored; interval: string; all: Stored[]; tab: string }) {
   const { stored, interval } = props;
   const [view, setView] = useState<View>();
-  const [focus, setFocus] = useState<{ time: number }>();
+  const [focus, setFocus] = useState<{ time: number | undefined }>();
   const [model, setModel] = useState<string>();
   const feed = useRef<Feed | undefined>(undefined);
   useEffect(() => {
@@ -100,10 +100,11 @@ function One(props: { stored: Stored; interval: string; all: Stored[]; tab: stri
     [view?.predictions, chosen],
   );
   const late = useMemo(() => lateOf(view, interval), [view?.coverage]);
+  const reach = (time: number | undefined) => void feed.current?.reach(time).then(() => setFocus({ time }));
   const show = (hole: Hole) => {
     const of = hole.stream.replace('klines_', '');
     if (of !== interval && stored.intervals.includes(of)) return setQuery({ interval: of, at: String(hole.from) });
-    void feed.current?.reach(hole.from).then(() => setTimeout(() => setFocus({ time: hole.from }), 250));
+    reach(hole.from);
   };
   useEffect(() => {
     const at = Number(new URLSearchParams(location.search).get('at'));
@@ -128,8 +129,9 @@ function One(props: { stored: Stored; interval: string; all: Stored[]; tab: stri
               step={length(interval)}
               focus={focus}
               onEarlier={() => void feed.current?.older()}
+              onLater={() => void feed.current?.newer()}
             />
-            <Legend models={models} chosen={chosen} onChoose={setModel} hasGaps={view.gaps.length > 0} hasLate={late.length > 0} />
+            <Legend models={models} chosen={chosen} onChoose={setModel} hasGaps={view.gaps.length > 0} hasLate={late.length > 0} onNewest={view.later ? () => reach(undefined) : undefined} />
           </div>
           <Tabs
             label="What to show"
@@ -154,8 +156,9 @@ function One(props: { stored: Stored; interval: string; all: Stored[]; tab: stri
 function Head({ stored, interval, all, view }: { stored: Stored; interval: string; all: Stored[]; view: View }) {
   const trade = view.trades[0];
   const last = view.bars.at(-1);
-  const price = trade ? Number(trade.price) : last?.close;
-  const dayAgo = last && view.bars.find((bar) => bar.time >= last.time - 86_400e3);
+  // Of a stretch of the past no bar is the newest.
+  const price = trade ? Number(trade.price) : view.later ? undefined : last?.close;
+  const dayAgo = last && !view.later && view.bars.find((bar) => bar.time >= last.time - 86_400e3);
   const change = price !== undefined && dayAgo ? price / dayAgo.open - 1 : undefined;
   const health = view.coverage.find((series) => series.stream === `klines_${interval}`)?.health;
   return (
@@ -183,13 +186,13 @@ function Head({ stored, interval, all, view }: { stored: Stored; interval: strin
         ))}
       </div>
       <span class="space" />
-      {last && <span class="quiet">last bar {instant(last.time)}</span>}
+      {last && !view.later && <span class="quiet">last bar {instant(last.time)}</span>}
       {health && <Status name={health.grade} />}
     </header>
   );
 }
 
-function Legend(props: { models: string[]; chosen: string | undefined; onChoose(name: string): void; hasGaps: boolean; hasLate: boolean }) {
+function Legend(props: { models: string[]; chosen: string | undefined; onChoose(name: string): void; hasGaps: boolean; hasLate: boolean; onNewest: (() => void) | undefined }) {
   return (
     <footer class="legend">
       {props.models.length > 0 && (
@@ -210,6 +213,11 @@ function Legend(props: { models: string[]; chosen: string | undefined; onChoose(
       {props.hasGaps && <span class="key missing">missing</span>}
       {props.hasLate && <span class="key late">came late</span>}
       <span class="space" />
+      {props.onNewest && (
+        <button type="button" class="link" onClick={props.onNewest}>
+          To the newest bar
+        </button>
+      )}
       <a class="quiet" href="https://www.tradingview.com/" target="_blank" rel="noreferrer">
         Charts by TradingView Lightweight Charts™
       </a>

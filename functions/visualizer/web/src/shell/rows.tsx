@@ -60,7 +60,7 @@ export function Rows(props: RowsProps) {
           </span>
         ))}
       </div>
-      <div class="rows-body" role="rowgroup" ref={place} tabIndex={0} aria-label={props.label}>
+      <div class="rows-body" role={props.count === 0 ? 'presentation' : 'rowgroup'} ref={place} {...(props.count === 0 ? {} : { tabIndex: 0, 'aria-label': props.label })}>
         <div class="rows-all" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
           {items.map((item) => (
             <div
@@ -98,7 +98,6 @@ function options(props: RowsProps, place: { current: HTMLDivElement | null }, re
     count: props.count,
     getScrollElement: () => place.current,
     estimateSize: () => props.height,
-    getItemKey: (index: number) => props.keyOf(index),
     observeElementRect,
     observeElementOffset,
     scrollToFn: elementScroll,

@@ -42,8 +42,16 @@ export function useTheme(): number {
   return version;
 }
 
+const known = new Map<string, string>();
+
 /** The present value of a colour of the style sheet, for what draws on a canvas. */
 export function colour(name: string): string {
+  let value = known.get(name);
+  if (value === undefined) known.set(name, (value = measured(name)));
+  return value;
+}
+
+function measured(name: string): string {
   const probe = document.createElement('span');
   probe.style.color = `var(--${name})`;
   document.body.append(probe);
@@ -61,5 +69,6 @@ function read(): string | null {
 }
 
 function tell(): void {
+  known.clear();
   for (const listener of listeners) listener();
 }
