@@ -30,6 +30,8 @@ function compressed(): Plugin {
 export default defineConfig({
   plugins: [compressed()],
   esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  // A worker of modules is a file of this origin, as the policy wants it.
+  worker: { format: 'es' },
   build: {
     outDir: '../assets',
     emptyOutDir: true,

@@ -1,6 +1,7 @@
 /** What people do with the pages, in a real browser on a real platform. */
 import { after, before, describe } from 'node:test';
 import { accessibility } from './paths/accessibility';
+import { graph } from './paths/graph';
 import { hostile } from './paths/hostile';
 import { market } from './paths/market';
 import { models } from './paths/models';
@@ -41,6 +42,7 @@ describe('pages', { timeout: 600_000 }, () => {
   market(world);
   hostile(world);
   models(world);
+  graph(world);
   accessibility(world);
   recovery(world);
 });

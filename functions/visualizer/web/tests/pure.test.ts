@@ -1,12 +1,12 @@
 /** What the pages compute without a browser or a server. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fold, holes, length, merge, mergeGaps, type Bar } from '../src/market/bars';
+import { addNewer, addOlder, fold, holes, length, merge, mergeGaps, MOST_BARS, type Bar, type Held } from '../src/market/bars';
 import { Book, crc32, rungs } from '../src/market/book';
 import { band, hits, likeliest, type Prediction } from '../src/market/prediction';
 import { Links } from '../src/links';
 import { extent, parse as parseChosen, ranking } from '../src/models/card';
-import { bySize, place } from '../src/graph/layout';
+import { bySize, outline, place, type Placed } from '../src/graph/layout';
 import { insert } from '../src/platform/messages';
 import { add, path, steps } from '../src/platform/sample';
 import { Reader, type Message } from '../src/sse';
@@ -69,6 +69,20 @@ describe('bars', () => {
     const gap = (from: number) => ({ from, to: from + 1, missing: 1 });
     // A gap of the range that was read again and is not told of any more is closed.
     assert.deepEqual(mergeGaps([gap(10), gap(50)], [gap(70)], 40), [gap(10), gap(70)]);
+  });
+
+  it('are held as a stretch that moves along the series and never grows too long', () => {
+    const stretch = (from: number, count: number) => Array.from({ length: count }, (_, index) => bar((from + index) * 60_000));
+    const ends = ({ bars, earlier, later }: Held) => [bars[0]!.time / 60_000, bars.at(-1)!.time / 60_000, earlier, later];
+    const newest: Held = { bars: stretch(30_000, 1_000), gaps: [], earlier: true, later: false };
+    const past = addOlder(newest, { bars: stretch(30_000 - MOST_BARS, MOST_BARS), gaps: [], earlier: true });
+    assert.deepEqual([past.bars.length, ends(past)], [MOST_BARS, [30_000 - MOST_BARS, 29_999, true, true]]);
+    const back = addNewer(past, { bars: stretch(30_000, 1_000), gaps: [], earlier: true }, false);
+    assert.deepEqual([back.bars.length, ends(back)], [MOST_BARS, [31_000 - MOST_BARS, 30_999, true, false]]);
+    assert.deepEqual(ends(addOlder(newest, { bars: stretch(0, 10), gaps: [], earlier: false })), [0, 30_999, false, false]);
+    // What lies behind the last bar is kept, for it tells where the next one is.
+    const gaps = [{ from: 31_000 * 60_000, to: 40_000 * 60_000, missing: 9_000 }];
+    assert.deepEqual(addNewer(newest, { bars: [], gaps, earlier: true }, true).gaps, gaps);
   });
 
   it('form from trades, and never again once they are closed', () => {
@@ -246,14 +260,30 @@ describe('graph', () => {
   const edges = [edge(0, 1, 0.9), edge(1, 2, 0.9), edge(0, 2, 0.9), edge(3, 4, 0.9), edge(4, 5, 0.9), edge(3, 5, 0.9), edge(2, 3, 0.1)];
 
   it('always looks the same, and finds what belongs together', () => {
-    const placed = place({ nodes, edges });
-    assert.deepEqual(place({ nodes, edges }), placed);
+    const settle = (of: Parameters<typeof outline>[0], before?: Map<string, { x: number; y: number }>): Placed[] => [...place(outline(of, before))];
+    const all = settle({ nodes, edges });
+    const placed = all.at(-1)!;
+    assert.deepEqual(settle({ nodes, edges }).at(-1), placed);
+    assert.deepEqual(all.map(({ isSettled }) => isSettled).indexOf(true), all.length - 1);
     const [first, , , last] = placed.communities;
     assert.deepEqual(placed.communities, [first, first, first, last, last, last]);
     assert.notEqual(first, last);
     assert.ok(placed.points.every(({ x, y }) => x >= 0 && x <= 1 && y >= 0 && y <= 1));
-    assert.equal(place({ nodes: [node('a')], edges: [] }).points.length, 1);
+    assert.equal(settle({ nodes: [node('a')], edges: [] }).at(-1)?.points.length, 1);
+    assert.deepEqual(settle({ nodes: [], edges: [] }), []);
     assert.deepEqual(bySize([7, 3, 3]), [1, 0, 0]);
+  });
+
+  it('has its symbols where they were in the graph before', () => {
+    const before = [...place(outline({ nodes, edges }))].at(-1)!;
+    const stood = new Map(nodes.map(({ symbol }, index) => [symbol, before.points[index]!]));
+    const later = nodes.toReversed();
+    const turned = edges.map(({ from, to, weight }) => edge(5 - from, 5 - to, weight * 0.9));
+    const { points } = [...place(outline({ nodes: later, edges: turned }, stood))].at(-1)!;
+    later.forEach(({ symbol }, index) => {
+      const [was, is] = [stood.get(symbol)!, points[index]!];
+      assert.ok(Math.hypot(was.x - is.x, was.y - is.y) < 0.2, `${symbol} went from ${JSON.stringify(was)} to ${JSON.stringify(is)}`);
+    });
   });
 });
 

@@ -1,81 +1,165 @@
 /** A graph as a picture: width of lines by weight, colours by community, size of dots by volatility. */
-import type { Edge, Placed, Whole } from './layout';
+import Graph from 'graphology';
+import Sigma from 'sigma';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { count } from '../format';
+import { useTheme } from '../shell/theme';
+import { range, type Placed, type Point, type Whole } from './layout';
+import { drawName, mix, palette, type Palette } from './paint';
 
-const WIDTH = 1_000;
-const HEIGHT = 640;
-const EDGE = 84;
-const LABELLED = 120;
+/** Graphs with more nodes have smaller dots; those with more edges, thinner lines that go while one moves the picture. */
+const MANY_NODES = 120;
+const MANY_EDGES = 2_000;
+/** So many neighbours have their names beside the chosen symbol. */
+const NAMED = 24;
+const ZOOM = { duration: 150 };
+const MIDDLE: Point = { x: 0.5, y: 0.5 };
 
 export interface DrawingProps {
   whole: Whole;
-  edges: Edge[];
   placed: Placed;
+  /** Edges of a smaller correlation are not drawn. */
+  least: number;
+  /** How many those are that are drawn. */
+  edges: number;
   chosen: number | undefined;
   onChoose(index: number | undefined): void;
 }
 
-export function Drawing({ whole, edges, placed, chosen, onChoose }: DrawingProps) {
-  const at = (index: number) => {
-    const point = placed.points[index] ?? { x: 0.5, y: 0.5 };
-    return { x: EDGE + point.x * (WIDTH - 2 * EDGE), y: EDGE + point.y * (HEIGHT - 2 * EDGE) };
-  };
-  const [weakest, strongest] = range(edges.map((edge) => Math.abs(edge.weight)));
-  const [calmest, wildest] = range(whole.nodes.map((node) => node.volatility));
-  const near = new Set(edges.flatMap((edge) => (edge.from === chosen ? [edge.to] : edge.to === chosen ? [edge.from] : [])));
-  const isFaint = (index: number) => chosen !== undefined && index !== chosen && !near.has(index);
+interface Look {
+  least: number;
+  chosen: number | undefined;
+  near: ReadonlySet<number>;
+  colours: Palette;
+}
+
+export function Drawing(props: DrawingProps) {
+  const { whole, placed, least, chosen } = props;
+  const place = useRef<HTMLDivElement>(null);
+  const sigma = useRef<Sigma | undefined>(undefined);
+  const built = useRef<Whole | undefined>(undefined);
+  const look = useRef<Look>({ least: 0, chosen: undefined, near: new Set(), colours: palette() });
+  const choose = useRef(props.onChoose);
+  choose.current = props.onChoose;
+  const [problem, setProblem] = useState<string>();
+  const theme = useTheme();
+  useEffect(() => {
+    const frame = place.current;
+    if (!frame) return;
+    try {
+      sigma.current = begin(frame, look.current, (index) => choose.current(index === look.current.chosen ? undefined : index));
+    } catch (error) {
+      console.warn(error);
+      return setProblem('This browser draws no WebGL: the lists have all that the picture would show.');
+    }
+    const sized = new ResizeObserver(() => sigma.current?.resize().scheduleRender());
+    sized.observe(frame);
+    return () => {
+      sized.disconnect();
+      sigma.current?.kill();
+      sigma.current = undefined;
+    };
+  }, []);
+  useEffect(() => {
+    if (!sigma.current || !place.current) return;
+    // Points fill a square, the frame is as wide as it is.
+    const { width, height } = place.current.getBoundingClientRect();
+    const points = placed.points.map(({ x, y }) => ({ x: (x * width) / Math.max(1, height), y }));
+    if (built.current === whole) return move(sigma.current.getGraph(), points);
+    built.current = whole;
+    sigma.current.setSetting('hideEdgesOnMove', whole.edges.length > MANY_EDGES);
+    // Of many names only some have room.
+    sigma.current.setSetting('labelDensity', whole.nodes.length > MANY_NODES ? 1 : MANY_NODES);
+    sigma.current.setGraph(build(whole, { ...placed, points }));
+  }, [whole, placed]);
+  useEffect(() => {
+    const near = new Set(whole.edges.flatMap(({ from, to }) => (from === chosen ? [to] : to === chosen ? [from] : [])));
+    Object.assign(look.current, { least, chosen, near });
+    sigma.current?.scheduleRefresh();
+  }, [whole, least, chosen]);
+  useEffect(() => {
+    look.current.colours = palette();
+    sigma.current?.scheduleRefresh();
+  }, [theme]);
+  const camera = () => sigma.current?.getCamera();
   return (
-    <svg class="panel drawing" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="group" aria-label={`${whole.nodes.length} symbols and ${edges.length} edges`} onClick={() => onChoose(undefined)}>
-      <g aria-hidden="true">
-        {edges.toSorted((a, b) => Math.abs(a.weight) - Math.abs(b.weight)).map((edge) => {
-          const [from, to] = [at(edge.from), at(edge.to)];
-          const share = (Math.abs(edge.weight) - weakest) / (strongest - weakest || 1);
-          const isOwn = chosen === undefined || edge.from === chosen || edge.to === chosen;
-          return (
-            <line
-              key={`${edge.from} ${edge.to}`}
-              class={`${edge.correlation < 0 ? 'against' : 'with'} ${isOwn ? '' : 'faint'}`}
-              x1={from.x}
-              y1={from.y}
-              x2={to.x}
-              y2={to.y}
-              stroke-width={0.8 + 4.2 * share}
-              stroke-opacity={0.25 + 0.6 * share}
-            />
-          );
-        })}
-      </g>
-      {whole.nodes.map((node, index) => {
-        const { x, y } = at(index);
-        const radius = 6 + 10 * ((node.volatility - calmest) / (wildest - calmest || 1)) * (whole.nodes.length > LABELLED ? 0.5 : 1);
-        const choose = () => onChoose(index === chosen ? undefined : index);
-        return (
-          <g
-            key={node.symbol}
-            class={`node c${(placed.communities[index] ?? 0) % 8} ${isFaint(index) ? 'faint' : ''}`}
-            role="button"
-            tabIndex={0}
-            aria-pressed={index === chosen}
-            aria-label={node.symbol}
-            transform={`translate(${x.toFixed(1)} ${y.toFixed(1)})`}
-            onClick={(event) => {
-              event.stopPropagation();
-              choose();
-            }}
-            onKeyDown={(event) => {
-              if (event.key !== 'Enter' && event.key !== ' ') return;
-              event.preventDefault();
-              choose();
-            }}
-          >
-            <circle r={radius} />
-            {(whole.nodes.length <= LABELLED || index === chosen || near.has(index)) && <text y={-radius - 5}>{node.symbol}</text>}
-          </g>
-        );
-      })}
-    </svg>
+    <div class="panel drawing" data-settled={placed.isSettled}>
+      <div class="canvas" ref={place} role="img" aria-label={`${count(whole.nodes.length)} symbols and ${count(props.edges)} edges; the lists beside have them by name`} />
+      {problem !== undefined && <p class="empty">{problem}</p>}
+      <div class="zoom" role="group" aria-label="Picture">
+        <button type="button" aria-label="Nearer" onClick={() => void camera()?.animatedZoom(ZOOM)}>
+          +
+        </button>
+        <button type="button" aria-label="Further" onClick={() => void camera()?.animatedUnzoom(ZOOM)}>
+          −
+        </button>
+        <button type="button" aria-label="Whole" onClick={() => void camera()?.animatedReset(ZOOM)}>
+          ⤢
+        </button>
+      </div>
+    </div>
   );
 }
 
-function range(values: number[]): [number, number] {
-  return values.reduce<[number, number]>(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefined) => void): Sigma {
+  const sigma = new Sigma(new Graph({ type: 'undirected' }), frame, {
+    allowInvalidContainer: true,
+    labelFont: 'system-ui, sans-serif',
+    labelSize: 12,
+    labelRenderedSizeThreshold: 0,
+    minEdgeThickness: 0.6,
+    stagePadding: 40,
+    minCameraRatio: 0.05,
+    maxCameraRatio: 2,
+    zIndex: true,
+    defaultDrawNodeLabel: (context, node, { labelSize, labelFont }) => drawName(context, node, `${labelSize}px ${labelFont}`, look.colours),
+    defaultDrawNodeHover: (context, node, { labelSize, labelFont }) => drawName(context, node, `600 ${labelSize}px ${labelFont}`, look.colours),
+    nodeReducer: (key, { community, ...node }) => {
+      const { colours, chosen, near } = look;
+      const index = Number(key);
+      const own = colours.communities[Number(community) % colours.communities.length] ?? colours.line;
+      if (chosen === undefined) return { ...node, color: own };
+      if (index === chosen) return { ...node, color: own, size: Number(node['size']) + 3, forceLabel: true, zIndex: 2 };
+      return near.has(index) ? { ...node, color: own, forceLabel: near.size <= NAMED, zIndex: 1 } : { ...node, color: mix(colours.surface, own, 0.2), label: null };
+    },
+    edgeReducer: (_, { from, to, correlation, share, size, faintest }) => {
+      const { colours, chosen, least } = look;
+      if (Math.abs(Number(correlation)) < least) return { hidden: true };
+      const isOwn = chosen === undefined || from === chosen || to === chosen;
+      const strength = isOwn ? Number(faintest) + 0.65 * Number(share) : 0.06;
+      const colour = mix(colours.surface, Number(correlation) < 0 ? colours.against : colours.line, strength);
+      return { size: Number(size), color: colour, zIndex: isOwn && chosen !== undefined ? 1 : 0 };
+    },
+  });
+  sigma.on('clickNode', ({ node }) => onChoose(Number(node)));
+  sigma.on('clickStage', () => onChoose(undefined));
+  sigma.on('enterNode', () => frame.classList.add('over'));
+  sigma.on('leaveNode', () => frame.classList.remove('over'));
+  sigma.on('afterRender', () => {
+    frame.dataset['nodes'] = String(sigma.getGraph().order);
+  });
+  return sigma;
+}
+
+/** Strong edges are drawn last, above the others. */
+function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph {
+  const graph = new Graph({ type: 'undirected' });
+  const [calmest, wildest] = range(nodes.map(({ volatility }) => volatility));
+  const [weakest, strongest] = range(edges.map(({ weight }) => Math.abs(weight)));
+  const isDense = edges.length > MANY_EDGES;
+  const [dot, line, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.3 : 1, isDense ? 0.1 : 0.25];
+  nodes.forEach(({ symbol, volatility }, index) => {
+    const size = (6 + (10 * (volatility - calmest)) / (wildest - calmest || 1)) * dot;
+    graph.addNode(index, { label: symbol, ...(points[index] ?? MIDDLE), size, community: communities[index] ?? 0 });
+  });
+  for (const { from, to, weight, correlation } of edges.toSorted((a, b) => Math.abs(a.weight) - Math.abs(b.weight))) {
+    if (from === to || !nodes[from] || !nodes[to]) continue;
+    const share = (Math.abs(weight) - weakest) / (strongest - weakest || 1);
+    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, size: (0.8 + 4.2 * share) * line });
+  }
+  return graph;
+}
+
+function move(graph: Graph, points: Point[]): void {
+  graph.updateEachNodeAttributes((key, attributes) => ({ ...attributes, ...points[Number(key)] }), { attributes: ['x', 'y'] });
 }

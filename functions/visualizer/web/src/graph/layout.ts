@@ -1,4 +1,4 @@
-/** Where the symbols of a graph stand, and which of them belong together. */
+/** Where the symbols of a graph stand, and which of them belong together: found in slices, so that each can be shown. */
 import Graph from 'graphology';
 import louvain from 'graphology-communities-louvain';
 import forceAtlas2 from 'graphology-layout-forceatlas2';
@@ -40,41 +40,72 @@ export interface Placed {
   points: Point[];
   /** Number of each node's community, the largest first. */
   communities: number[];
+  /** Whether the points will not move any more. */
+  isSettled: boolean;
+}
+
+/** What placing needs of a graph, small enough to be handed to a worker at once. */
+export interface Outline {
+  /** Where each node stood before, if it did. */
+  known: (Point | undefined)[];
+  /** Both ends of each edge, one edge after the other. */
+  ends: Uint32Array;
+  weights: Float64Array;
 }
 
 const ITERATIONS = 300;
+/** Fewer are enough for what stood somewhere already, and leave it near there. */
+const ITERATIONS_AGAIN = 100;
+const SLICE = 25;
 
-/** Places a graph; what stood somewhere before begins there, so that a later graph is found again. */
-export function place(whole: Pick<Whole, 'nodes' | 'edges'>, before: ReadonlyMap<string, Point> = new Map()): Placed {
-  const graph = new Graph({ type: 'undirected' });
-  whole.nodes.forEach((node, index) => {
-    // Always the same start: no random numbers, so that the same graph always looks the same.
-    const angle = (2 * Math.PI * index) / Math.max(1, whole.nodes.length);
-    const known = before.get(node.symbol);
-    graph.addNode(index, known ? { x: (known.x - 0.5) * 10, y: (known.y - 0.5) * 10 } : { x: 5 * Math.cos(angle), y: 5 * Math.sin(angle) });
-  });
-  const weights = whole.edges.map((edge) => Math.abs(edge.weight));
-  const [weakest, strongest] = [Math.min(...weights), Math.max(...weights)];
-  for (const edge of whole.edges) {
-    // Correlations of a market are all alike; what tells them apart has to pull.
-    const share = (Math.abs(edge.weight) - weakest) / (strongest - weakest || 1);
-    if (edge.from === edge.to || !graph.hasNode(edge.from) || !graph.hasNode(edge.to)) continue;
-    graph.mergeEdge(edge.from, edge.to, { weight: Math.max(1e-6, Math.abs(edge.weight)), pull: 0.2 + 4 * share ** 2 });
-  }
-  const settings = { gravity: 1, scalingRatio: 4, strongGravityMode: true, slowDown: 4, edgeWeightInfluence: 1 };
-  const positions = forceAtlas2(graph, { iterations: before.size > 0 ? ITERATIONS / 3 : ITERATIONS, settings, getEdgeWeight: 'pull' });
-  const found = graph.size === 0 ? {} : louvain(graph, { getEdgeWeight: 'weight', rng: steady() });
-  const points = whole.nodes.map((_, index) => positions[String(index)] ?? { x: 0, y: 0 });
-  return { points: fit(points), communities: bySize(whole.nodes.map((_, index) => found[String(index)] ?? -1 - index)) };
+export function outline({ nodes, edges }: Pick<Whole, 'nodes' | 'edges'>, before: ReadonlyMap<string, Point> = new Map()): Outline {
+  const sound = edges.filter(({ from, to }) => from !== to && nodes[from] !== undefined && nodes[to] !== undefined);
+  return {
+    known: nodes.map(({ symbol }) => before.get(symbol)),
+    ends: Uint32Array.from(sound.flatMap(({ from, to }) => [from, to])),
+    weights: Float64Array.from(sound, ({ weight }) => Math.abs(weight)),
+  };
 }
 
-/** Moves points into the square from 0 to 1, and keeps their proportions. */
+/** Places a graph; what stood somewhere before begins there, so that a later graph is found again. */
+export function* place({ known, ends, weights }: Outline): Generator<Placed> {
+  const graph = new Graph({ type: 'undirected' });
+  known.forEach((point, index) => {
+    // Always the same start: no random numbers, so that the same graph always looks the same.
+    const angle = (2 * Math.PI * index) / Math.max(1, known.length);
+    graph.addNode(index, point ? { x: (point.x - 0.5) * 10, y: (point.y - 0.5) * 10 } : { x: 5 * Math.cos(angle), y: 5 * Math.sin(angle) });
+  });
+  const [weakest, strongest] = range(weights);
+  weights.forEach((weight, index) => {
+    // Correlations of a market are all alike; what tells them apart has to pull.
+    const share = (weight - weakest) / (strongest - weakest || 1);
+    graph.mergeEdge(ends[2 * index], ends[2 * index + 1], { weight: Math.max(1e-6, weight), pull: 0.2 + 4 * share ** 2 });
+  });
+  const found = graph.size === 0 ? {} : louvain(graph, { getEdgeWeight: 'weight', rng: steady() });
+  const communities = bySize(known.map((_, index) => found[String(index)] ?? -1 - index));
+  const settings = { gravity: 1, scalingRatio: 4, strongGravityMode: true, slowDown: 4, edgeWeightInfluence: 1 };
+  const iterations = known.some((point) => point !== undefined) ? ITERATIONS_AGAIN : ITERATIONS;
+  for (let done = SLICE; known.length > 0; done += SLICE) {
+    forceAtlas2.assign(graph, { iterations: SLICE, settings, getEdgeWeight: 'pull' });
+    const points = graph.mapNodes((_, { x, y }) => ({ x: Number(x), y: Number(y) }));
+    yield { points: fit(points), communities, isSettled: done >= iterations };
+    if (done >= iterations) return;
+  }
+}
+
+/** Moves points into the square from 0 to 1 and stretches them to its sides. */
 export function fit(points: Point[]): Point[] {
-  const xs = points.map((point) => point.x);
-  const ys = points.map((point) => point.y);
-  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const [left, right] = range(points.map((point) => point.x));
+  const [top, bottom] = range(points.map((point) => point.y));
   const stretch = (value: number, low: number, high: number) => (high > low ? (value - low) / (high - low) : 0.5);
   return points.map(({ x, y }) => ({ x: stretch(x, left, right), y: stretch(y, top, bottom) }));
+}
+
+/** The least and the greatest value. */
+export function range(values: Iterable<number>): [number, number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
 }
 
 /** Numbers communities by their size, so that the largest always has the first colour. */

@@ -1,12 +1,14 @@
 /** Graph: which symbols move together, how strongly, and how that changed from one stored graph to the next. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { count, digits, instant, percent } from '../format';
+import { count, instant } from '../format';
 import { useData, useThrottled } from '../shell/data';
 import { Facts, Trouble } from '../shell/parts';
 import { address, go, type Place } from '../shell/router';
 import { follow } from '../stream';
 import { Drawing } from './drawing';
-import { place as lay, type Placed, type Point, type Whole } from './layout';
+import type { Whole } from './layout';
+import { Chosen, Lists } from './lists';
+import { usePlaced, type Shown } from './placing';
 
 interface Listed {
   id: string;
@@ -31,7 +33,7 @@ export function GraphPage({ place }: { place: Place }) {
   const id = wanted ?? listed?.id;
   // A graph of the same name may be stored anew: its version is part of what is asked for.
   const { data: whole, problem } = useData<Whole>(id === undefined ? undefined : `/views/graphs/${encodeURIComponent(id)}${listed ? `#${listed.version}` : ''}`);
-  const shown = useLast(whole);
+  const { shown, problem: unplaced } = usePlaced(whole);
   return (
     <section class="page">
       <header class="head">
@@ -49,9 +51,9 @@ export function GraphPage({ place }: { place: Place }) {
         </label>
         <Slider graphs={graphs} id={id} />
       </header>
-      <Trouble problem={problem ?? list.problem} />
+      <Trouble problem={problem ?? list.problem ?? unplaced} />
       {list.data && graphs.length === 0 && <p class="empty">No graph yet. A workflow with a graph stores one.</p>}
-      {shown && <One key={shown.nodes.map((node) => node.symbol).join()} whole={shown} />}
+      {shown && <One shown={shown} />}
     </section>
   );
 }
@@ -90,15 +92,17 @@ function Slider({ graphs, id }: { graphs: Listed[]; id: string | undefined }) {
   );
 }
 
-function One({ whole }: { whole: Whole }) {
+function One({ shown: { whole, placed } }: { shown: Shown }) {
   const [least, setLeast] = useState(0);
   const [chosen, setChosen] = useState<string>();
-  const before = useRef<ReadonlyMap<string, Point>>(new Map());
-  const placed: Placed = useMemo(() => lay(whole, before.current), [whole]);
-  before.current = useMemo(() => new Map(whole.nodes.map((node, index) => [node.symbol, placed.points[index] ?? { x: 0.5, y: 0.5 }])), [placed]);
-  const edges = whole.edges.filter((edge) => Math.abs(edge.correlation) >= least);
-  const number = whole.nodes.findIndex((node) => node.symbol === chosen);
-  const groups = Math.max(0, ...placed.communities) + 1;
+  const ordered = useMemo(() => whole.edges.toSorted((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation)), [whole]);
+  const edges = useMemo(() => {
+    const end = ordered.findIndex((edge) => Math.abs(edge.correlation) < least);
+    return end < 0 ? ordered : ordered.slice(0, end);
+  }, [ordered, least]);
+  const found = whole.nodes.findIndex((node) => node.symbol === chosen);
+  const number = found < 0 ? undefined : found;
+  const choose = (index: number | undefined) => setChosen(index === undefined ? undefined : whole.nodes[index]?.symbol);
   return (
     <>
       <Facts
@@ -107,7 +111,7 @@ function One({ whole }: { whole: Whole }) {
           ['Bars', whole.interval],
           ['Symbols', count(whole.nodes.length)],
           ['Edges', `${count(edges.length)}${edges.length === whole.edges.length ? '' : ` of ${count(whole.edges.length)}`}`],
-          ['Communities', count(groups)],
+          ['Communities', count(new Set(placed.communities).size)],
           [
             'Correlation of at least',
             <label class="slider">
@@ -119,89 +123,12 @@ function One({ whole }: { whole: Whole }) {
         ]}
       />
       <div class="graph-main">
-        <Drawing whole={whole} edges={edges} placed={placed} chosen={number < 0 ? undefined : number} onChoose={(index) => setChosen(index === undefined ? undefined : whole.nodes[index]?.symbol)} />
-        {number < 0 ? <Strongest whole={whole} edges={edges} /> : <Symbol whole={whole} number={number} community={placed.communities[number] ?? 0} />}
+        <Drawing whole={whole} placed={placed} least={least} edges={edges.length} chosen={number} onChoose={choose} />
+        <div class="beside-graph">
+          {number !== undefined && <Chosen whole={whole} edges={edges} number={number} community={placed.communities[number]} onClose={() => setChosen(undefined)} />}
+          <Lists whole={whole} communities={placed.communities} edges={edges} chosen={number} onChoose={choose} />
+        </div>
       </div>
     </>
   );
-}
-
-const LISTED = 24;
-
-function Strongest({ whole, edges }: { whole: Whole; edges: Whole['edges'] }) {
-  const name = (index: number) => whole.nodes[index]?.symbol ?? '';
-  const strongest = edges.toSorted((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation)).slice(0, LISTED);
-  return (
-    <aside class="panel" aria-label="Strongest edges">
-      <h2>Strongest</h2>
-      <table>
-        <thead>
-          <tr>
-            <th>Pair</th>
-            <th class="number">Correlation</th>
-            <th class="number">Bars</th>
-          </tr>
-        </thead>
-        <tbody>
-          {strongest.map((edge) => (
-            <tr key={`${edge.from} ${edge.to}`}>
-              <td>
-                {name(edge.from)} – {name(edge.to)}
-              </td>
-              <td class="number">{edge.correlation.toFixed(3)}</td>
-              <td class="number quiet">{count(edge.observations)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </aside>
-  );
-}
-
-function Symbol({ whole, number, community }: { whole: Whole; number: number; community: number }) {
-  const node = whole.nodes[number];
-  if (!node) return null;
-  const neighbours = whole.edges
-    .flatMap((edge) => (edge.from === number ? [{ to: edge.to, edge }] : edge.to === number ? [{ to: edge.from, edge }] : []))
-    .sort((a, b) => Math.abs(b.edge.correlation) - Math.abs(a.edge.correlation));
-  return (
-    <aside class="panel" aria-label={node.symbol}>
-      <header class="head">
-        <h2>{node.symbol}</h2>
-        <span class={`dot c${community % 8}`}>community {community + 1}</span>
-        <span class="space" />
-        <a href={address(['market', node.symbol], { interval: whole.interval })}>Market</a>
-      </header>
-      <Facts
-        facts={[
-          ['Volatility', percent(node.volatility, 3)],
-          ['Mean return', `${digits(node.mean_return * 100, 3)} %`],
-          ['Bars', count(node.observations)],
-        ]}
-      />
-      <table>
-        <thead>
-          <tr>
-            <th>Neighbour</th>
-            <th class="number">Correlation</th>
-          </tr>
-        </thead>
-        <tbody>
-          {neighbours.map(({ to, edge }) => (
-            <tr key={to}>
-              <td>{whole.nodes[to]?.symbol}</td>
-              <td class="number">{edge.correlation.toFixed(3)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </aside>
-  );
-}
-
-/** The last value that was there, while the next one is on its way. */
-function useLast<T>(value: T | undefined): T | undefined {
-  const last = useRef(value);
-  if (value !== undefined) last.current = value;
-  return last.current;
 }

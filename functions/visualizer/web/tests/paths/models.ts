@@ -29,9 +29,8 @@ export function models({ site, browser, trained }: World): void {
     it('shows the graph that a model was trained on', async () => {
       await browser.visit(`${site.pages}/models/pages`, async (page) => {
         await page.locator('.card a').first().click();
-        await page.getByRole('button', { name: 'BTCUSDT' }).click();
-        await page.getByRole('complementary', { name: 'BTCUSDT' }).getByText('ETHUSDT').waitFor();
-        assert.equal(await page.locator('.drawing .node').count(), 3);
+        await page.locator('[data-settled="true"] .canvas[data-nodes="3"]').waitFor();
+        await page.getByRole('table', { name: 'Symbols' }).getByText('ETHUSDT').waitFor();
       });
     });
   });
