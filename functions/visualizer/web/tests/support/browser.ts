@@ -13,7 +13,6 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export interface Sight {
   width?: number;
   height?: number;
-  scheme?: 'light' | 'dark';
 }
 
 export class Browser {
@@ -35,8 +34,8 @@ export class Browser {
     if (this.#folder !== '') await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** Opens an address, lets a test use it, and then fails for whatever went wrong on the page. */
-  async visit(address: string, use: (page: Page) => Promise<void>, expected: RegExp[] = [], sight: Sight = {}): Promise<void> {
+  /** Opens an address, once it is prepared, lets a test use it, and then fails for whatever went wrong on the page. */
+  async visit(address: string, use: (page: Page) => Promise<void>, expected: RegExp[] = [], sight: Sight = {}, prepare?: (page: Page) => Promise<void>): Promise<void> {
     const page = await this.#context!.newPage();
     const wrong: string[] = [];
     const note = (text: string) => {
@@ -56,8 +55,8 @@ export class Browser {
     await page.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
     });
+    await prepare?.(page);
     if (sight.width) await page.setViewportSize({ width: sight.width, height: sight.height ?? 900 });
-    if (sight.scheme) await page.emulateMedia({ colorScheme: sight.scheme });
     try {
       await page.goto(address);
       await use(page);
