@@ -143,17 +143,17 @@ export class Feed {
   }
 
   async #begin(): Promise<void> {
+    // Neither the book nor a stream that never stands keeps from view what is stored.
+    void this.#read();
     const place = await this.#readBook();
     if (this.#stopped.signal.aborted) return;
     this.#unfollow = follow(query('/views/topics/market-data/events', { subject: this.symbol }), {
       ...(place === undefined ? {} : { from: place }),
       onMessage: (message) => this.#take(message),
-      // What is stored is read once the stream stands, so that nothing falls between the two.
+      // What is stored is read again once the stream stands, so that nothing falls between the two.
       onOpen: () => void this.#read(),
       onRefused: (reason) => this.#set({ problem: reason }),
     });
-    // A stream that never stands must not keep from view what is stored.
-    void this.#read();
   }
 
   async #read(): Promise<void> {
@@ -318,7 +318,9 @@ export class Feed {
   }
 
   #set(changes: Partial<View>): void {
+    const isFirst = changes.isRead === true && !this.#view.isRead;
     this.#view = { ...this.#view, ...changes };
+    if (isFirst) this.onChange(this.#view);
     this.#later('draw', DRAW_MILLIS, () => this.onChange(this.#view));
   }
 
