@@ -1,13 +1,14 @@
 /** A graph as a picture: width of lines by weight, colours by community, size of dots by volatility. */
 import Graph from 'graphology';
 import Sigma from 'sigma';
+import { EdgeLineProgram } from 'sigma/rendering';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { count } from '../format';
 import { useTheme } from '../shell/theme';
 import { range, type Placed, type Point, type Whole } from './layout';
 import { drawName, mix, palette, type Palette } from './paint';
 
-/** Graphs with more nodes have smaller dots; those with more edges, thinner lines that go while one moves the picture. */
+/** Graphs with more nodes have smaller dots; those with more edges, hair lines that are not drawn while anything moves. */
 const MANY_NODES = 120;
 const MANY_EDGES = 2_000;
 /** So many neighbours have their names beside the chosen symbol. */
@@ -30,6 +31,8 @@ interface Look {
   least: number;
   chosen: number | undefined;
   near: ReadonlySet<number>;
+  /** Whether edges are left out while the symbols move to their places. */
+  isBare: boolean;
   colours: Palette;
 }
 
@@ -38,7 +41,7 @@ export function Drawing(props: DrawingProps) {
   const place = useRef<HTMLDivElement>(null);
   const sigma = useRef<Sigma | undefined>(undefined);
   const built = useRef<Whole | undefined>(undefined);
-  const look = useRef<Look>({ least: 0, chosen: undefined, near: new Set(), colours: palette() });
+  const look = useRef<Look>({ least: 0, chosen: undefined, near: new Set(), isBare: false, colours: palette() });
   const choose = useRef(props.onChoose);
   choose.current = props.onChoose;
   const [problem, setProblem] = useState<string>();
@@ -65,6 +68,8 @@ export function Drawing(props: DrawingProps) {
     // Points fill a square, the frame is as wide as it is.
     const { width, height } = place.current.getBoundingClientRect();
     const points = placed.points.map(({ x, y }) => ({ x: (x * width) / Math.max(1, height), y }));
+    look.current.isBare = !placed.isSettled && whole.edges.length > MANY_EDGES;
+    if (placed.isSettled) sigma.current.scheduleRefresh();
     if (built.current === whole) return move(sigma.current.getGraph(), points);
     built.current = whole;
     sigma.current.setSetting('hideEdgesOnMove', whole.edges.length > MANY_EDGES);
@@ -112,6 +117,7 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
     minCameraRatio: 0.05,
     maxCameraRatio: 2,
     zIndex: true,
+    edgeProgramClasses: { hair: EdgeLineProgram },
     defaultDrawNodeLabel: (context, node, { labelSize, labelFont }) => drawName(context, node, `${labelSize}px ${labelFont}`, look.colours),
     defaultDrawNodeHover: (context, node, { labelSize, labelFont }) => drawName(context, node, `600 ${labelSize}px ${labelFont}`, look.colours),
     nodeReducer: (key, { community, ...node }) => {
@@ -122,13 +128,13 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
       if (index === chosen) return { ...node, color: own, size: Number(node['size']) + 3, forceLabel: true, zIndex: 2 };
       return near.has(index) ? { ...node, color: own, forceLabel: near.size <= NAMED, zIndex: 1 } : { ...node, color: mix(colours.surface, own, 0.2), label: null };
     },
-    edgeReducer: (_, { from, to, correlation, share, size, faintest }) => {
-      const { colours, chosen, least } = look;
-      if (Math.abs(Number(correlation)) < least) return { hidden: true };
+    edgeReducer: (_, { from, to, correlation, share, size, faintest, type }) => {
+      const { colours, chosen, least, isBare } = look;
+      if (isBare || Math.abs(Number(correlation)) < least) return { hidden: true };
       const isOwn = chosen === undefined || from === chosen || to === chosen;
       const strength = isOwn ? Number(faintest) + 0.65 * Number(share) : 0.06;
       const colour = mix(colours.surface, Number(correlation) < 0 ? colours.against : colours.line, strength);
-      return { size: Number(size), color: colour, zIndex: isOwn && chosen !== undefined ? 1 : 0 };
+      return { type: String(type), size: Number(size), color: colour, zIndex: isOwn && chosen !== undefined ? 1 : 0 };
     },
   });
   sigma.on('clickNode', ({ node }) => onChoose(Number(node)));
@@ -147,7 +153,7 @@ function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph 
   const [calmest, wildest] = range(nodes.map(({ volatility }) => volatility));
   const [weakest, strongest] = range(edges.map(({ weight }) => Math.abs(weight)));
   const isDense = edges.length > MANY_EDGES;
-  const [dot, line, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.3 : 1, isDense ? 0.1 : 0.25];
+  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.25];
   nodes.forEach(({ symbol, volatility }, index) => {
     const size = (6 + (10 * (volatility - calmest)) / (wildest - calmest || 1)) * dot;
     graph.addNode(index, { label: symbol, ...(points[index] ?? MIDDLE), size, community: communities[index] ?? 0 });
@@ -155,7 +161,7 @@ function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph 
   for (const { from, to, weight, correlation } of edges.toSorted((a, b) => Math.abs(a.weight) - Math.abs(b.weight))) {
     if (from === to || !nodes[from] || !nodes[to]) continue;
     const share = (Math.abs(weight) - weakest) / (strongest - weakest || 1);
-    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, size: (0.8 + 4.2 * share) * line });
+    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isDense ? 'hair' : 'line', size: 0.8 + 4.2 * share });
   }
   return graph;
 }

@@ -54,8 +54,9 @@ export interface Outline {
 }
 
 const ITERATIONS = 300;
-/** Fewer are enough for what stood somewhere already, and leave it near there. */
-const ITERATIONS_AGAIN = 100;
+/** Enough for what stood somewhere already, which they leave near there, and for graphs of which each takes long. */
+const FEWER_ITERATIONS = 100;
+const MANY = 200;
 const SLICE = 25;
 
 export function outline({ nodes, edges }: Pick<Whole, 'nodes' | 'edges'>, before: ReadonlyMap<string, Point> = new Map()): Outline {
@@ -70,11 +71,7 @@ export function outline({ nodes, edges }: Pick<Whole, 'nodes' | 'edges'>, before
 /** Places a graph; what stood somewhere before begins there, so that a later graph is found again. */
 export function* place({ known, ends, weights }: Outline): Generator<Placed> {
   const graph = new Graph({ type: 'undirected' });
-  known.forEach((point, index) => {
-    // Always the same start: no random numbers, so that the same graph always looks the same.
-    const angle = (2 * Math.PI * index) / Math.max(1, known.length);
-    graph.addNode(index, point ? { x: (point.x - 0.5) * 10, y: (point.y - 0.5) * 10 } : { x: 5 * Math.cos(angle), y: 5 * Math.sin(angle) });
-  });
+  known.forEach((_, index) => graph.addNode(index));
   const [weakest, strongest] = range(weights);
   weights.forEach((weight, index) => {
     // Correlations of a market are all alike; what tells them apart has to pull.
@@ -83,13 +80,21 @@ export function* place({ known, ends, weights }: Outline): Generator<Placed> {
   });
   const found = graph.size === 0 ? {} : louvain(graph, { getEdgeWeight: 'weight', rng: steady() });
   const communities = bySize(known.map((_, index) => found[String(index)] ?? -1 - index));
+  // Always the same start, without random numbers; what belongs together is together from the beginning.
+  const circle = [...known.keys()].sort((a, b) => (communities[a] ?? 0) - (communities[b] ?? 0) || a - b);
+  circle.forEach((index, order) => {
+    const angle = (2 * Math.PI * order) / circle.length;
+    const point = known[index];
+    graph.mergeNodeAttributes(index, point ? { x: (point.x - 0.5) * 10, y: (point.y - 0.5) * 10 } : { x: 5 * Math.cos(angle), y: 5 * Math.sin(angle) });
+  });
   const settings = { gravity: 1, scalingRatio: 4, strongGravityMode: true, slowDown: 4, edgeWeightInfluence: 1 };
-  const iterations = known.some((point) => point !== undefined) ? ITERATIONS_AGAIN : ITERATIONS;
-  for (let done = SLICE; known.length > 0; done += SLICE) {
-    forceAtlas2.assign(graph, { iterations: SLICE, settings, getEdgeWeight: 'pull' });
+  const isKnown = known.some((point) => point !== undefined);
+  const iterations = isKnown || known.length > MANY ? FEWER_ITERATIONS : ITERATIONS;
+  for (let done = 0; known.length > 0; done += SLICE) {
     const points = graph.mapNodes((_, { x, y }) => ({ x: Number(x), y: Number(y) }));
     yield { points: fit(points), communities, isSettled: done >= iterations };
     if (done >= iterations) return;
+    forceAtlas2.assign(graph, { iterations: SLICE, settings, getEdgeWeight: 'pull' });
   }
 }
 

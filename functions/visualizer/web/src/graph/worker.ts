@@ -2,7 +2,7 @@
 import { place, type Outline } from './layout';
 
 /** Between two pictures, so that drawing them does not hold up the placing. */
-const BETWEEN_MILLIS = 120;
+const BETWEEN_MILLIS = 300;
 
 self.onmessage = ({ data }: MessageEvent<Outline>) => {
   let told = Number.NEGATIVE_INFINITY;
