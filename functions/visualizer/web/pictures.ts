@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { Browser } from './tests/support/browser';
-import { Site, until } from './tests/support/site';
+import { Site, until, USUAL } from './tests/support/site';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FOLDER = join(ROOT, 'docs/pages');
@@ -18,6 +18,7 @@ const TRAINING_MILLIS = 600_000;
 
 const day = (ago: number) => new Date(Date.now() - ago * DAY).toISOString().slice(0, 10);
 const site = new Site({
+  ...USUAL,
   start: new Date().toISOString(),
   speed: 20,
   // Bars that are missing keep a model from predicting for a week of bars: none is here.

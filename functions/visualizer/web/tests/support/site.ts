@@ -16,10 +16,11 @@ export interface Market {
   /** Where its clock begins. */
   start: string;
   speed: number;
+  symbols: number;
   outage: { from: string; to: string };
 }
 
-const USUAL: Market = { start: '2024-06-01T12:07:30Z', speed: 30, outage: OUTAGE };
+export const USUAL: Market = { start: '2024-06-01T12:07:30Z', speed: 30, symbols: 10, outage: OUTAGE };
 
 export class Site {
   #folder = '';
@@ -31,7 +32,11 @@ export class Site {
   /** Where the pages are. */
   pages = '';
 
-  constructor(readonly market: Market = USUAL) {}
+  /** `kept` is a folder for the data that is there already, or stays afterwards. */
+  constructor(
+    readonly market: Market = USUAL,
+    readonly kept?: string,
+  ) {}
 
   /** The binary that is tested. */
   static get binary(): string {
@@ -41,9 +46,9 @@ export class Site {
   }
 
   async begin(): Promise<void> {
-    this.#folder = await mkdtemp(join(tmpdir(), 'streamforge-pages-'));
-    const { start: begin, speed, outage } = this.market;
-    const source = ['--source', 'synthetic:42,symbols=10,pace=5', '--faults', `outage:${outage.from}/${outage.to}`];
+    this.#folder = this.kept ?? (await mkdtemp(join(tmpdir(), 'streamforge-pages-')));
+    const { start: begin, speed, symbols, outage } = this.market;
+    const source = ['--source', `synthetic:42,symbols=${symbols},pace=5`, '--faults', `outage:${outage.from}/${outage.to}`];
     const exchange = ['exchange', 'serve', ...source, '--start', begin, '--speed', String(speed), '--listen', '127.0.0.1:0'];
     this.#exchange = await start(Site.binary, exchange, (line) => /https?:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]);
     await this.up();
@@ -63,7 +68,7 @@ export class Site {
   async up(): Promise<void> {
     const address = this.api === '' ? '127.0.0.1:0' : new URL(this.api).host;
     const folder = join(this.#folder, 'data');
-    const parameters = ['up', '--json', '--data-dir', folder, '--exchange', this.#exchange?.found ?? '', '--ingress', '127.0.0.1:0', '--api', address];
+    const parameters = ['up', '--json', '--data-dir', folder, '--exchange', this.exchange, '--ingress', '127.0.0.1:0', '--api', address];
     this.#platform = await start(Site.binary, parameters, (line) => /"api":"([^"]+)"/.exec(line)?.[1]);
     this.api = this.#platform.found;
   }
@@ -75,7 +80,17 @@ export class Site {
 
   async end(): Promise<void> {
     for (const started of [this.#preview, this.#platform, this.#exchange]) if (started) await stop(started.child);
-    if (this.#folder !== '') await rm(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== '' && this.kept === undefined) await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Where the exchange is. */
+  get exchange(): string {
+    return this.#exchange?.found ?? '';
+  }
+
+  /** The process of the platform, whose children are its workers. */
+  get process(): number {
+    return this.#platform?.child.pid ?? 0;
   }
 
   /** Runs a command of the binary on the data of this platform. */
