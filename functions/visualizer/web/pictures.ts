@@ -85,7 +85,7 @@ async function prepare(): Promise<Shot[]> {
     { name: 'failed', path: `/workflows/${failed}?task=dummy-service-dummy-btcusdt-0000`, there: 'aside .logs' },
     { name: 'lineage', path: `/workflows/${trained}?tab=lineage`, there: '.lineage .row' },
     { name: 'market', path: '/market/BTCUSDT?interval=5m', there: '.predictions .row', use: (page) => page.locator('.ladder').getByText('checked').waitFor() },
-    { name: 'graph', path: '/graph/ten_symbols', there: '.node' },
+    { name: 'graph', path: '/graph/ten_symbols', there: '[data-settled="true"] .canvas[data-nodes="10"]' },
     { name: 'models', path: `/models/ten_symbols?with=three_symbols%2F${other}`, there: '.cards.two .card:nth-child(2) .scores' },
     { name: 'platform', path: '/platform', there: '.starts tr' },
     { name: 'topic', path: '/platform/topics/market-data', there: '.messages .row', use: (page) => page.locator('.messages .row button').nth(2).click() },
