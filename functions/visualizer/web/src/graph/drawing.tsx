@@ -45,6 +45,8 @@ export function Drawing(props: DrawingProps) {
   const choose = useRef(props.onChoose);
   choose.current = props.onChoose;
   const [problem, setProblem] = useState<string>();
+  /** Width of the frame for one of height. */
+  const [shape, setShape] = useState(1.5);
   const theme = useTheme();
   useEffect(() => {
     const frame = place.current;
@@ -55,7 +57,10 @@ export function Drawing(props: DrawingProps) {
       console.warn(error);
       return setProblem('This browser draws no WebGL: the lists have all that the picture would show.');
     }
-    const sized = new ResizeObserver(() => sigma.current?.resize().scheduleRender());
+    const sized = new ResizeObserver(() => {
+      sigma.current?.resize().scheduleRender();
+      setShape(frame.clientWidth / Math.max(1, frame.clientHeight));
+    });
     sized.observe(frame);
     return () => {
       sized.disconnect();
@@ -64,10 +69,9 @@ export function Drawing(props: DrawingProps) {
     };
   }, []);
   useEffect(() => {
-    if (!sigma.current || !place.current) return;
+    if (!sigma.current) return;
     // Points fill a square, the frame is as wide as it is.
-    const { width, height } = place.current.getBoundingClientRect();
-    const points = placed.points.map(({ x, y }) => ({ x: (x * width) / Math.max(1, height), y }));
+    const points = placed.points.map(({ x, y }) => ({ x: x * shape, y }));
     look.current.isBare = !placed.isSettled && whole.edges.length > MANY_EDGES;
     if (placed.isSettled) sigma.current.scheduleRefresh();
     if (built.current === whole) return move(sigma.current.getGraph(), points);
@@ -76,7 +80,7 @@ export function Drawing(props: DrawingProps) {
     // Of many names only some have room.
     sigma.current.setSetting('labelDensity', whole.nodes.length > MANY_NODES ? 1 : MANY_NODES);
     sigma.current.setGraph(build(whole, { ...placed, points }));
-  }, [whole, placed]);
+  }, [whole, placed, shape]);
   useEffect(() => {
     const near = new Set(whole.edges.flatMap(({ from, to }) => (from === chosen ? [to] : to === chosen ? [from] : [])));
     Object.assign(look.current, { least, chosen, near });
@@ -112,7 +116,7 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
     labelFont: 'system-ui, sans-serif',
     labelSize: 12,
     labelRenderedSizeThreshold: 0,
-    minEdgeThickness: 0.6,
+    minEdgeThickness: 1,
     stagePadding: 40,
     minCameraRatio: 0.05,
     maxCameraRatio: 2,
@@ -153,7 +157,7 @@ function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph 
   const [calmest, wildest] = range(nodes.map(({ volatility }) => volatility));
   const [weakest, strongest] = range(edges.map(({ weight }) => Math.abs(weight)));
   const isDense = edges.length > MANY_EDGES;
-  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.25];
+  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.35];
   nodes.forEach(({ symbol, volatility }, index) => {
     const size = (6 + (10 * (volatility - calmest)) / (wildest - calmest || 1)) * dot;
     graph.addNode(index, { label: symbol, ...(points[index] ?? MIDDLE), size, community: communities[index] ?? 0 });
@@ -161,7 +165,7 @@ function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph 
   for (const { from, to, weight, correlation } of edges.toSorted((a, b) => Math.abs(a.weight) - Math.abs(b.weight))) {
     if (from === to || !nodes[from] || !nodes[to]) continue;
     const share = (Math.abs(weight) - weakest) / (strongest - weakest || 1);
-    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isDense ? 'hair' : 'line', size: 0.8 + 4.2 * share });
+    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isDense ? 'hair' : 'line', size: 1.2 + 4 * share });
   }
   return graph;
 }
