@@ -28,7 +28,7 @@ export KUSTOMIZE ?= $(LINTERS)/kustomize
 # What runs the notebook.
 export TEST_PYTHONS ?= $(CACHE)/tools/python
 
-.PHONY: help setup servers linters pythons build web demo notebook test lint format bench fuzz images cluster e2e install
+.PHONY: help setup servers linters pythons pages build web demo notebook test lint format bench fuzz images cluster e2e install
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -65,9 +65,14 @@ pythons:
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins
 
-web: ## Build the pages anew into functions/visualizer/assets, which the binaries hold
+web: pages ## Build the pages anew into functions/visualizer/assets, which the binaries hold
+	cd functions/visualizer/web && npm run check && npm run build
+
+# What builds the pages, and the browser that tries them.
+pages:
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends nodejs npm; }
-	cd functions/visualizer/web && npm install --no-audit --no-fund && npm run check && npm run build
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends chromium; }
+	cd functions/visualizer/web && npm install --no-audit --no-fund
 
 demo: build ## Load ten symbols over sixteen months, build their graph, train on it and predict the last day
 	@rm -rf $(DEMO_DATA)
@@ -78,7 +83,7 @@ notebook: build pythons ## Run the notebook of the examples anew and keep its pi
 	PATH=$(dir $(STREAMFORGE)):$$PATH STREAMFORGE_DATA_DIR=$(NOTEBOOK_DATA) $(TEST_PYTHONS)/notebook/bin/python tests/notebook/execute.py \
 		examples/analysis.ipynb $(NOTEBOOK_DATA).ipynb docs/notebook
 
-test: setup servers linters pythons ## Run every test
+test: setup servers linters pythons pages ## Run every test
 	cargo test --locked --workspace --all-features --no-fail-fast
 
 lint: setup linters $(DENY) ## Check format, lints, documentation, dependencies and manifests
