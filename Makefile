@@ -25,7 +25,7 @@ DENY := $(CACHE)/tools/bin/cargo-deny
 # What renders the manifests and looks over them.
 LINTERS := $(CACHE)/tools/manifests
 export KUSTOMIZE ?= $(LINTERS)/kustomize
-# What runs the notebook.
+# What runs the notebook, and what tries the API by its document.
 export TEST_PYTHONS ?= $(CACHE)/tools/python
 
 .PHONY: help setup servers linters pythons pages build web demo notebook test lint format bench fuzz images cluster e2e install
@@ -61,6 +61,7 @@ linters:
 pythons:
 	@python3 -c "import venv, ensurepip" 2>/dev/null || { apt-get update -qq && apt-get install -y --no-install-recommends python3-venv; }
 	@tests/python/install.sh examples/requirements.txt $(TEST_PYTHONS)/notebook
+	@tests/python/install.sh tests/interface/requirements.txt $(TEST_PYTHONS)/interface
 
 build: setup ## Build the release binaries
 	cargo build --locked --release --workspace --bins

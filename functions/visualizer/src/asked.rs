@@ -1,9 +1,30 @@
 //! What a query string asks for, checked.
 
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::{fmt::Display, str::FromStr};
 
+use serde_json::Value;
 use streamforge_events::{Millis, TimeRange, parse_instant};
-use streamforge_function::api::{Problem, parse_repeatable_query};
+use streamforge_function::api::{Problem, parse_repeatable_query, schema};
+
+/// How many rows a page may have, and has if nothing is said.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit {
+    most: usize,
+    usual: usize,
+}
+
+/// Rows of a series.
+pub(crate) const ROWS: Limit = Limit { most: 5000, usual: 500 };
+/// Messages of a topic.
+pub(crate) const MESSAGES: Limit = Limit { most: 500, usual: 50 };
+/// Lines of a log.
+pub(crate) const LINES: Limit = Limit { most: 1000, usual: 200 };
+
+impl Limit {
+    pub(crate) fn schema(self) -> Value {
+        schema::limit(self.most, self.usual)
+    }
+}
 
 /// The parameters of a request.
 pub(crate) struct Asked(Vec<(String, String)>);
@@ -66,10 +87,10 @@ impl Asked {
     }
 
     /// How many rows are wanted.
-    pub(crate) fn limit(&self, allowed: RangeInclusive<usize>, usual: usize) -> Result<usize, Problem> {
+    pub(crate) fn limit(&self, Limit { most, usual }: Limit) -> Result<usize, Problem> {
         let Some(text) = self.text("limit") else { return Ok(usual) };
-        let limit = text.parse().ok().filter(|limit| allowed.contains(limit));
-        let message = format!("limit must be a whole number from {} to {}", allowed.start(), allowed.end());
+        let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
+        let message = format!("limit must be a whole number from 1 to {most}");
         limit.ok_or_else(|| Problem::field("invalid_limit", "limit", message))
     }
 }
@@ -93,9 +114,12 @@ mod tests {
         let good = asked("symbol=BTCUSDT&from=2024-06-01T00:00:00Z&to=1717200000001&limit=7&before=-3");
         assert_eq!(good.required::<Symbol>("symbol").unwrap().as_str(), "BTCUSDT");
         assert_eq!(good.range(), Ok(Some(TimeRange::new(1_717_200_000_000, 1_717_200_000_001).unwrap())));
-        assert_eq!((good.limit(1..=9, 5), good.number("before")), (Ok(7), Ok(Some(-3))));
+        assert_eq!((good.limit(Limit { most: 9, usual: 5 }), good.number("before")), (Ok(7), Ok(Some(-3))));
         let none = asked("");
-        assert_eq!((none.range(), none.limit(1..=9, 5), none.number("before")), (Ok(None), Ok(5), Ok(None)));
+        assert_eq!(
+            (none.range(), none.limit(Limit { most: 9, usual: 5 }), none.number("before")),
+            (Ok(None), Ok(5), Ok(None))
+        );
         assert!(none.required::<Symbol>("symbol").is_err());
         for text in ["symbol=../x", "symbol=%3Cimg%20src=x%20onerror=alert(1)%3E", "symbol="] {
             assert!(asked(text).required::<Symbol>("symbol").is_err(), "{text}");
@@ -104,7 +128,7 @@ mod tests {
             assert!(asked(text).range().is_err(), "{text}");
         }
         for text in ["limit=0", "limit=10", "limit=x", "limit=-1", "limit="] {
-            assert!(asked(text).limit(1..=9, 5).is_err(), "{text}");
+            assert!(asked(text).limit(Limit { most: 9, usual: 5 }).is_err(), "{text}");
         }
         assert!(Asked::new(Some("other=1".to_owned()), &["symbol"]).is_err());
     }

@@ -15,13 +15,16 @@ use streamforge_function::{
 };
 use streamforge_message::{DEAD_LETTERS, Letter, LetterId, Places, newest, shown_within};
 
-use crate::{Views, asked::Asked};
+use crate::{
+    Views,
+    asked::{Asked, MESSAGES},
+};
 
 const LARGEST_DATA: usize = 16 << 10;
 
 pub(crate) async fn list(State(views): State<Arc<Views>>, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let asked = Asked::new(text, &["cursor", "limit"])?;
-    let (cursor, limit) = (asked.optional::<Places>("cursor")?, asked.limit(1..=500, 50)?);
+    let (cursor, limit) = (asked.optional::<Places>("cursor")?, asked.limit(MESSAGES)?);
     let topic = views.topics().await?.into_iter().find(|topic| topic.name == DEAD_LETTERS);
     // A topic that nobody made has no letters.
     let Some(topic) = topic else {
@@ -64,7 +67,11 @@ pub(crate) async fn replay(
         return Err(Problem::field("unknown_topic", "topic", format!("dead letters are in `{DEAD_LETTERS}`")));
     }
     let id = LetterId { partition: number(given, "partition")?, offset: number(given, "offset")? };
-    let again = given.get("again").is_some_and(|again| *again == Value::Bool(true));
+    let again = match given.get("again") {
+        None => false,
+        Some(Value::Bool(again)) => *again,
+        Some(_) => return Err(Problem::field("invalid_field", "again", "the field must be true or false")),
+    };
     let letter = find(&views, id).await?;
     if !again && views.replays.as_ref().is_some_and(|replays| replays.contains(id)) {
         let message = format!("letter {id} was replayed before; say `\"again\": true` to repeat it");

@@ -14,7 +14,10 @@ use streamforge_function::{
 };
 use streamforge_store::{Gap, Store};
 
-use crate::{Views, asked::Asked};
+use crate::{
+    Views,
+    asked::{Asked, ROWS},
+};
 
 /// Open time, open, high, low, close, volume.
 #[derive(Serialize)]
@@ -35,7 +38,7 @@ pub(crate) async fn show(State(views): State<Arc<Views>>, RawQuery(text): RawQue
     let asked = Asked::new(text, &["symbol", "interval", "before", "limit"])?;
     let symbol: Symbol = asked.required("symbol")?;
     let interval: Interval = asked.required("interval")?;
-    let (before, limit) = (asked.instant("before")?, asked.limit(1..=5000, 500)?);
+    let (before, limit) = (asked.instant("before")?, asked.limit(ROWS)?);
     let series = SeriesId { symbol, kind: SeriesKind::Klines(interval) };
     let page = read(views.store.as_ref(), &series, interval, before, limit).await;
     Ok(success(StatusCode::OK, "klines, ascending", &page.map_err(|error| Problem::unavailable(&error))?))

@@ -19,7 +19,10 @@ use streamforge_function::{
     },
 };
 
-use crate::{Views, asked::Asked};
+use crate::{
+    Views,
+    asked::{Asked, LINES},
+};
 
 /// As much of each file is looked at, from its end.
 const BYTES_PER_FILE: u64 = 8 << 20;
@@ -40,7 +43,7 @@ struct Line {
 
 pub(crate) async fn show(State(views): State<Arc<Views>>, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let asked = Asked::new(text, &["task", "queue_id", "limit"])?;
-    let limit = asked.limit(1..=1000, 200)?;
+    let limit = asked.limit(LINES)?;
     let words: Vec<String> =
         ["task", "queue_id"].into_iter().filter_map(|name| asked.text(name)).map(str::to_owned).collect();
     if words.iter().all(String::is_empty) {

@@ -2,9 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use streamforge_function::{
-    api::openapi::{self, About, Route},
+    api::{
+        openapi::{
+            self, About,
+            Answer::{Data, Document, Events},
+            Parameter, Route,
+        },
+        schema,
+    },
     axum::{
         Json, Router,
         routing::{MethodRouter, get, post},
@@ -12,108 +19,171 @@ use streamforge_function::{
 };
 
 use crate::{
-    Views, dead_letters, follow, graphs, klines, lineage, logs, models, pages::secured, platform, predictions, symbols,
-    topics, trades,
+    Views,
+    asked::{LINES, MESSAGES, ROWS},
+    dead_letters, follow, graphs, klines, lineage, logs, models,
+    pages::secured,
+    platform, predictions,
+    schemas::{self, places, text, whole_number},
+    symbols, topics, trades,
 };
 
-const ABOUT: About =
-    About { title: "StreamForge visualizer", description: "What the pages read.", idempotent: &[], optional: &[] };
+const ABOUT: About = About { title: "StreamForge visualizer", description: "What the pages read." };
 
-const JSON: &str = "application/json";
+const SYMBOL: Parameter = Parameter::required("symbol", "the symbol, as the exchange writes it", schema::symbol);
+const INTERVAL: Parameter = Parameter::required("interval", "the interval, case-sensitive", schema::interval);
+const TOPIC: Parameter = Parameter::required("topic", "a public topic", schemas::topic);
 
-const KLINES: &[(&str, &str)] = &[
-    ("symbol", "the symbol, as the exchange writes it"),
-    ("interval", "the interval, case-sensitive"),
-    ("before", "only bars that open before this instant, RFC 3339 or milliseconds"),
-    ("limit", "how many at most, 1 to 5000, 500 if not given"),
+const KLINES: &[Parameter] = &[
+    SYMBOL,
+    INTERVAL,
+    Parameter::optional("before", "only bars that open before this instant", schema::instant),
+    Parameter::optional("limit", "how many at most", || ROWS.schema()),
 ];
 
-const TRADES: &[(&str, &str)] = &[
-    ("symbol", "the symbol, as the exchange writes it"),
-    ("before", "only trades with ids below this one"),
-    ("limit", "how many at most, 1 to 5000, 500 if not given"),
+const TRADES: &[Parameter] = &[
+    SYMBOL,
+    Parameter::optional("before", "only trades with ids below this one", whole_number),
+    Parameter::optional("limit", "how many at most", || ROWS.schema()),
 ];
 
-const PREDICTIONS: &[(&str, &str)] = &[
-    ("symbol", "the symbol, as the exchange writes it"),
-    ("interval", "the interval, case-sensitive"),
-    ("from", "first instant, RFC 3339 or milliseconds"),
-    ("to", "first instant that is left out"),
+const PREDICTIONS: &[Parameter] = &[
+    SYMBOL,
+    INTERVAL,
+    Parameter::optional("from", "first instant", schema::instant),
+    Parameter::optional("to", "first instant that is left out", schema::instant),
 ];
 
-const MESSAGES: &[(&str, &str)] =
-    &[("before", "`before` of the page before"), ("limit", "how many at most, 1 to 500, 50 if not given")];
+const GRAPH: &[Parameter] = &[Parameter::required("id", "the graph, as `/views/graphs` names it", text)];
 
-const EVENTS: &[(&str, &str)] = &[
-    ("type", "only events of this type; may be repeated"),
-    ("subject", "only events with this subject; may be repeated"),
-    ("from", "`end` of a page of messages, to begin there; `Last-Event-ID` wins over it"),
+const NAME: Parameter = Parameter::required("name", "the model", text);
+const MODEL: &[Parameter] = &[NAME, Parameter::required("version", "one of its versions", text)];
+
+const PAGE: &[Parameter] = &[
+    TOPIC,
+    Parameter::optional("before", "`before` of the page before", places),
+    Parameter::optional("limit", "how many at most", || MESSAGES.schema()),
 ];
 
-const LETTERS: &[(&str, &str)] =
-    &[("cursor", "`next_cursor` of the page before"), ("limit", "how many at most, 1 to 500, 50 if not given")];
+const FOLLOWED: &[Parameter] = &[
+    TOPIC,
+    Parameter::optional("type", "only events of this type; may be repeated", text),
+    Parameter::optional("subject", "only events with this subject; may be repeated", text),
+    Parameter::optional("from", "`end` of a page of messages, to begin there; `Last-Event-ID` wins over it", places),
+];
 
-const LOGS: &[(&str, &str)] = &[
-    ("task", "only lines that name this task"),
-    ("queue_id", "only lines that name this workflow"),
-    ("limit", "how many at most, 1 to 1000, 200 if not given"),
+const LETTERS: &[Parameter] = &[
+    Parameter::optional("cursor", "`next_cursor` of the page before", places),
+    Parameter::optional("limit", "how many at most", || MESSAGES.schema()),
+];
+
+const LINEAGE: &[Parameter] = &[Parameter::required("queue_id", "the workflow", schema::queue_id)];
+
+const LOGS: &[Parameter] = &[
+    Parameter::optional("task", "only lines that name this task", text),
+    Parameter::optional("queue_id", "only lines that name this workflow; one of the two is needed", text),
+    Parameter::optional("limit", "how many at most", || LINES.schema()),
 ];
 
 /// All views with their handlers.
 fn table() -> Vec<(Route, MethodRouter<Arc<Views>>)> {
     vec![
-        (gets("/views/symbols", "Lists symbols with their series."), get(symbols::list)),
+        (shows("/views/symbols", "Lists symbols with their series.", "Symbols", &[]), get(symbols::list)),
+        (shows("/views/klines", "Shows bars of a series, the newest page first.", "Klines", KLINES), get(klines::show)),
         (
-            Route { query: KLINES, ..gets("/views/klines", "Shows bars of a series, the newest page first.") },
-            get(klines::show),
-        ),
-        (
-            Route { query: TRADES, ..gets("/views/trades", "Shows trades of a symbol, the newest page first.") },
+            shows("/views/trades", "Shows trades of a symbol, the newest page first.", "Trades", TRADES),
             get(trades::show),
         ),
         (
-            Route { query: PREDICTIONS, ..gets("/views/predictions", "Shows predictions beside what came.") },
+            shows("/views/predictions", "Shows predictions beside what came.", "Predictions", PREDICTIONS),
             get(predictions::show),
         ),
-        (gets("/views/graphs", "Lists graphs, newest first."), get(graphs::list)),
-        (gets("/views/graphs/{id}", "Shows a graph with its nodes and edges."), get(graphs::show)),
-        (gets("/views/models", "Lists models with their versions."), get(models::list)),
-        (gets("/views/models/{name}/{version}", "Shows a version with its card."), get(models::show)),
-        (posts("/views/models/{name}/promote", "Puts a version into use.", "Promotion", 200), post(models::promote)),
-        (gets("/views/platform", "Shows functions with replicas and lag."), get(platform::show)),
-        (streams("/views/platform/events", "A sample of all functions each second."), get(platform::events)),
-        (gets("/views/topics", "Lists topics with what they hold."), get(topics::list)),
+        (shows("/views/graphs", "Lists graphs, newest first.", "Graphs", &[]), get(graphs::list)),
+        (shows("/views/graphs/{id}", "Shows a graph with its nodes and edges.", "Graph", GRAPH), get(graphs::show)),
+        (shows("/views/models", "Lists models with their versions.", "Models", &[]), get(models::list)),
+        (
+            // No version is called `promote`.
+            refusing(
+                &[405, 409],
+                shows("/views/models/{name}/{version}", "Shows a version with its card.", "Model", MODEL),
+            ),
+            get(models::show),
+        ),
         (
             Route {
-                query: MESSAGES,
-                ..gets("/views/topics/{topic}/messages", "Shows messages of a public topic, newest first.")
+                parameters: &[NAME],
+                refusals: &[409],
+                ..Route::post(
+                    "/views/models/{name}/promote",
+                    "Puts a version into use.",
+                    "Promotion",
+                    Data(200, "Promoted"),
+                )
             },
+            post(models::promote),
+        ),
+        (
+            refusing(&[501], shows("/views/platform", "Shows functions with replicas and lag.", "Platform", &[])),
+            get(platform::show),
+        ),
+        (
+            // `Last-Event-ID` may be none of ours.
+            refusing(
+                &[422, 501],
+                Route::get("/views/platform/events", "A sample of all functions each second.", Events),
+            ),
+            get(platform::events),
+        ),
+        (shows("/views/topics", "Lists topics with what they hold.", "Topics", &[]), get(topics::list)),
+        (
+            shows(
+                "/views/topics/{topic}/messages",
+                "Shows messages of a public topic, newest first.",
+                "Messages",
+                PAGE,
+            ),
             get(topics::messages),
         ),
         (
             Route {
-                query: EVENTS,
-                ..streams("/views/topics/{topic}/events", "What is published on a public topic from now on.")
+                parameters: FOLLOWED,
+                ..Route::get("/views/topics/{topic}/events", "What is published on a public topic from now on.", Events)
             },
             get(follow::events),
         ),
         (
-            Route { query: LETTERS, ..gets("/views/dead-letters", "Lists dead letters, newest first.") },
+            shows("/views/dead-letters", "Lists dead letters, newest first.", "Letters", LETTERS),
             get(dead_letters::list),
         ),
         (
-            posts("/views/dead-letters/replay", "Publishes a dead letter again.", "LetterReference", 202),
+            Route {
+                refusals: &[404, 409],
+                ..Route::post(
+                    "/views/dead-letters/replay",
+                    "Publishes a dead letter again.",
+                    "LetterReference",
+                    Data(202, "Replayed"),
+                )
+            },
             post(dead_letters::replay),
         ),
         (
-            gets("/views/lineage/{queue_id}", "Shows the events of a workflow in the order of cause."),
+            shows(
+                "/views/lineage/{queue_id}",
+                "Shows the events of a workflow in the order of cause.",
+                "Lineage",
+                LINEAGE,
+            ),
             get(lineage::show),
         ),
         (
-            Route { query: LOGS, ..gets("/views/logs", "Shows log lines that name a task or a workflow.") },
+            refusing(&[501], shows("/views/logs", "Shows log lines that name a task or a workflow.", "Lines", LOGS)),
             get(logs::show),
         ),
-        (gets("/views/openapi.json", "This interface for programs."), get(async || Json(document()))),
+        (
+            Route::get("/views/openapi.json", "This interface for programs.", Document("application/json")),
+            get(async || Json(document())),
+        ),
     ]
 }
 
@@ -125,39 +195,17 @@ pub fn calls(views: Views) -> Router {
 
 /// The `OpenAPI` document of the views.
 fn document() -> Value {
-    openapi::document(&ABOUT, &documented(), schemas())
+    openapi::document(&ABOUT, &documented(), schemas::schemas())
 }
 
 fn documented() -> Vec<Route> {
     table().into_iter().map(|(route, _)| route).collect()
 }
 
-fn schemas() -> Value {
-    json!({
-        "Promotion": {
-            "type": "object", "additionalProperties": false, "required": ["version"],
-            "properties": {"version": {"type": "string"}},
-        },
-        "LetterReference": {
-            "type": "object", "additionalProperties": false, "required": ["partition", "offset"],
-            "properties": {
-                "topic": {"const": "dead-letters"},
-                "partition": {"type": "integer", "minimum": 0},
-                "offset": {"type": "integer", "minimum": 0},
-                "again": {"type": "boolean", "description": "replay even a letter that was replayed before"},
-            },
-        },
-    })
+fn shows(path: &'static str, summary: &'static str, data: &'static str, parameters: &'static [Parameter]) -> Route {
+    Route { parameters, ..Route::get(path, summary, Data(200, data)) }
 }
 
-fn posts(path: &'static str, summary: &'static str, body: &'static str, status: u16) -> Route {
-    Route { method: "post", path, summary, query: &[], body: Some(body), status, media_type: JSON }
-}
-
-fn streams(path: &'static str, summary: &'static str) -> Route {
-    Route { media_type: "text/event-stream", ..gets(path, summary) }
-}
-
-fn gets(path: &'static str, summary: &'static str) -> Route {
-    Route { method: "get", path, summary, query: &[], body: None, status: 200, media_type: JSON }
+fn refusing(refusals: &'static [u16], route: Route) -> Route {
+    Route { refusals, ..route }
 }

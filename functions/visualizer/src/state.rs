@@ -3,15 +3,22 @@
 use std::{path::PathBuf, sync::Arc};
 
 use futures::{
-    FutureExt,
+    FutureExt, Stream, StreamExt,
     future::{BoxFuture, Shared},
 };
 use streamforge_bus::{Bus, TopicDescription};
-use streamforge_function::{Publisher, api::Problem, axum::http::StatusCode};
+use streamforge_function::{
+    Publisher,
+    api::{Problem, Streams},
+    axum::{
+        http::StatusCode,
+        response::{Response, sse::Event},
+    },
+};
 use streamforge_message::Replays;
 use streamforge_store::{ModelRegistry, ObjectStore, Store};
 
-use crate::{samples::Samples, streams::Streams};
+use crate::samples::Samples;
 
 /// What there is to read from, and where to publish.
 pub struct Sources {
@@ -76,5 +83,10 @@ impl Views {
         let shown: String = name.chars().take(200).collect();
         let message = format!("there is no topic `{shown}`; /views/topics lists them");
         found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown_topic", message))
+    }
+
+    /// Answers with events until there are no more, the client goes, or the server is told to stop.
+    pub(crate) fn stream(&self, events: impl Stream<Item = Event> + Send + 'static) -> Result<Response, Problem> {
+        self.streams.serve(events.take_until(self.shutdown.clone()))
     }
 }

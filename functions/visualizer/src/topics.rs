@@ -15,7 +15,10 @@ use streamforge_function::{
 };
 use streamforge_message::{Places, newest, shown_within};
 
-use crate::{Views, asked::Asked};
+use crate::{
+    Views,
+    asked::{Asked, MESSAGES},
+};
 
 /// Data beyond this is cut: a batch of a thousand bars is ten times as large, and nobody reads it.
 const LARGEST_DATA: usize = 16 << 10;
@@ -41,7 +44,7 @@ pub(crate) async fn messages(
 ) -> Result<Response, Problem> {
     let name = name_in_path(path)?;
     let asked = Asked::new(text, &["before", "limit"])?;
-    let (before, limit) = (asked.optional::<Places>("before")?, asked.limit(1..=500, 50)?);
+    let (before, limit) = (asked.optional::<Places>("before")?, asked.limit(MESSAGES)?);
     let topic = views.topic(public(&name)?).await?;
     let page = newest(views.bus.as_ref(), &topic, before.as_ref(), limit, |stored| {
         let (event, size) = shown_within(&stored.record, LARGEST_DATA);

@@ -13,7 +13,10 @@ use streamforge_function::{
     },
 };
 
-use crate::{Views, asked::Asked};
+use crate::{
+    Views,
+    asked::{Asked, ROWS},
+};
 
 /// Id, time, price, quantity, whether the buyer was the maker.
 #[derive(Serialize)]
@@ -30,7 +33,7 @@ struct Page {
 pub(crate) async fn show(State(views): State<Arc<Views>>, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let asked = Asked::new(text, &["symbol", "before", "limit"])?;
     let series = SeriesId { symbol: asked.required("symbol")?, kind: SeriesKind::Trades };
-    let (before, limit) = (asked.number("before")?, asked.limit(1..=5000, 500)?);
+    let (before, limit) = (asked.number("before")?, asked.limit(ROWS)?);
     let trades = views.store.read_trades_before(&series, before, limit + 1).await;
     let mut trades = trades.map_err(|error| Problem::unavailable(&error))?;
     let earlier = trades.len() > limit;

@@ -2,6 +2,8 @@
 
 mod answer;
 pub mod openapi;
+pub mod schema;
+mod streams;
 
 use axum::{
     Router,
@@ -14,6 +16,7 @@ use axum::{
 pub use self::answer::{
     PathName, Problem, fields, name_in_path, parse_body, parse_query, parse_repeatable_query, required, success,
 };
+pub use self::streams::{Place, Streams};
 use crate::body::{self, Unread};
 
 /// Largest body of a request: some thousand symbols.

@@ -33,11 +33,20 @@ pub(super) async fn stop(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let pairs = parse_query(query.as_deref().unwrap_or_default(), &["queue_id"])?;
-    if let Some((_, id)) = pairs.first() {
+    let queried = pairs.first().map(|(_, id)| id.as_str());
+    if let (Some(id), true) = (queried, body.is_empty()) {
         return end(&state, id).await;
     }
     let body = parse_body(&headers, &body)?;
-    end(&state, required(fields(&body, &["queue_id"])?, "queue_id")?).await
+    let given = fields(&body, &["queue_id"])?;
+    match queried {
+        Some(id) if given.is_empty() => end(&state, id).await,
+        Some(id) if id != required(given, "queue_id")? => {
+            let message = "the query and the body name different workflows; name one";
+            Err(Problem::field("contradiction", "queue_id", message))
+        }
+        _ => end(&state, required(given, "queue_id")?).await,
+    }
 }
 
 /// `POST /queues/control`: ping or stop to the functions of a workflow, or to the one that is named.

@@ -1,22 +1,20 @@
 //! What changes while somebody watches: a workflow's progress and the messages of the public topics.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::Stream;
+use futures::FutureExt;
 use streamforge_bus::Bus;
 use streamforge_events::{QueueId, Topic};
 use streamforge_function::{
     api::{PathName, Problem, name_in_path},
     axum::{
+        Error,
         extract::{
             State, WebSocketUpgrade,
             ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
         },
         http::StatusCode,
-        response::{
-            IntoResponse, Response,
-            sse::{Event, KeepAlive, Sse},
-        },
+        response::{Response, sse::Event},
     },
 };
 
@@ -27,23 +25,27 @@ use crate::document::Workflow;
 const LOOK: Duration = Duration::from_millis(500);
 
 const RECORDS_PER_READ: usize = 100;
-const BYTES_PER_READ: usize = 4 << 20;
+/// What waits in each connection while its client takes nothing.
+const BYTES_PER_READ: usize = 256 << 10;
+
+/// Largest message that a client may send; nothing is asked of it.
+const LARGEST_MESSAGE: usize = 64 << 10;
+
+/// Messages of a client that are read between two looks at the topic.
+const MESSAGES_PER_LOOK: usize = 16;
 
 /// `GET /queues/{queue_id}/events`: the document whenever it changes, until the workflow has ended.
 pub(super) async fn progress(State(state): State<Arc<ApiState>>, path: PathName) -> Result<Response, Problem> {
     let id = name_in_path(path)?;
     let (queue_id, workflow) = super::read::find(&state, &id).await?;
+    let streams = state.streams.clone();
     let watch = Watch { state, queue_id, next: Some(workflow), last: None };
     let events = futures::stream::unfold(watch, |mut watch| async {
         let workflow = watch.change().await?;
         let event = Event::default().event("progress").data(workflow.summary().to_string());
-        Some((Ok::<_, Infallible>(event), watch))
+        Some((event, watch))
     });
-    Ok(sse(events))
-}
-
-fn sse(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    streams.serve(events)
 }
 
 /// One watcher of a workflow.
@@ -97,8 +99,11 @@ pub(super) async fn topic(
             format!("ask for a WebSocket: {}", rejection.body_text()),
         )
     })?;
+    let place = state.streams.enter()?;
     let offsets = bus.end_offsets(&topic).await.map_err(|error| Problem::unavailable(&error))?;
+    let upgrade = upgrade.max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
     Ok(upgrade.on_upgrade(move |socket| async move {
+        let _place = place;
         if let Err(reason) = forward(socket, &*bus, &topic, offsets).await {
             tracing::debug!(%topic, reason, "live messages ended");
         }
@@ -120,16 +125,34 @@ async fn forward(mut socket: WebSocket, bus: &dyn Bus, topic: &str, mut offsets:
                 socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
             }
         }
+        // Pings are answered where a message is read, so this may not wait for a quiet moment.
+        for _ in 0..MESSAGES_PER_LOOK {
+            match socket.recv().now_or_never() {
+                Some(received) => {
+                    if has_ended(received)? {
+                        return Ok(());
+                    }
+                }
+                None => break,
+            }
+        }
         if !is_idle {
             continue;
         }
         tokio::select! {
             changed = appended.changed() => changed.map_err(|_| "the bus is closed".to_owned())?,
-            received = socket.recv() => match received {
-                Some(Ok(Message::Close(_))) | None => return Ok(()),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.to_string()),
+            received = socket.recv() => if has_ended(received)? {
+                return Ok(());
             },
         }
+    }
+}
+
+/// Whether the client said goodbye; whatever else it says is not asked for.
+fn has_ended(received: Option<Result<Message, Error>>) -> Result<bool, String> {
+    match received {
+        Some(Ok(Message::Close(_))) | None => Ok(true),
+        Some(Ok(_)) => Ok(false),
+        Some(Err(error)) => Err(error.to_string()),
     }
 }

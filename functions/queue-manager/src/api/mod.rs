@@ -10,6 +10,7 @@ mod read;
 mod routes;
 mod schemas;
 mod start;
+mod starting;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,7 @@ use std::sync::{
 use streamforge_bus::Bus;
 use streamforge_events::{digest, hex};
 use streamforge_function::{
-    api::{guarded, unknown_path},
+    api::{Streams, guarded, unknown_path},
     axum::{Router, http::StatusCode},
 };
 
@@ -33,6 +34,7 @@ pub struct ApiState {
     bus: Option<Arc<dyn Bus>>,
     instance: String,
     requests: AtomicU64,
+    streams: Streams,
 }
 
 impl ApiState {
@@ -42,7 +44,7 @@ impl ApiState {
     /// serve the same API, such as the name of a pod.
     #[must_use]
     pub fn new(engine: Engine, bus: Option<Arc<dyn Bus>>, instance: &str) -> Self {
-        Self { engine, bus, instance: instance.to_owned(), requests: AtomicU64::new(0) }
+        Self { engine, bus, instance: instance.to_owned(), requests: AtomicU64::new(0), streams: Streams::default() }
     }
 
     /// A text that no other request has: who was asked, when, and the how-manieth request it was.

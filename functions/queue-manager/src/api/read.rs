@@ -20,8 +20,8 @@ use crate::{
     engine::{self, Error},
 };
 
-const LIMIT: usize = 50;
-const MAX_LIMIT: usize = 500;
+pub(super) const LIMIT: usize = 50;
+pub(super) const MAX_LIMIT: usize = 500;
 
 /// `GET /queues` and `/queues/list`: summaries, newest first.
 pub(super) async fn list(State(state): State<Arc<ApiState>>, RawQuery(text): RawQuery) -> Result<Response, Problem> {

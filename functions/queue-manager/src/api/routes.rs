@@ -2,8 +2,17 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+use streamforge_events::Topic;
 use streamforge_function::{
-    api::openapi::{self, Route},
+    api::{
+        openapi::{
+            self,
+            Answer::{Data, Document, Events, Socket},
+            Body, Parameter, Presence, Route,
+        },
+        schema,
+    },
     axum::{
         Json, Router,
         response::Html,
@@ -11,67 +20,113 @@ use streamforge_function::{
     },
 };
 
-use super::{ApiState, control, coverage, live, read, schemas, start};
+use super::{
+    ApiState, control, coverage, live,
+    read::{self, LIMIT, MAX_LIMIT},
+    schemas::{self, ABOUT, status},
+    start, starting,
+};
 
-const JSON: &str = "application/json";
+const QUEUE_ID: &[Parameter] = &[Parameter::required("queue_id", "the workflow", schema::queue_id)];
 
-const LIST_QUERY: &[(&str, &str)] = &[
-    ("limit", "how many at most, 1 to 500, 50 if not given"),
-    ("cursor", "`next_cursor` of the page before"),
-    ("status", "pending, loading, finished, stopped or error"),
+const STOP: &[Parameter] =
+    &[Parameter::optional("queue_id", "the workflow, unless the body names it", schema::queue_id)];
+
+const LIST: &[Parameter] = &[
+    Parameter::optional("limit", "how many at most", || schema::limit(MAX_LIMIT, LIMIT)),
+    Parameter::optional("cursor", "`next_cursor` of the page before", cursor),
+    Parameter::optional("status", "only those of this status", status),
 ];
 
-const COVERAGE_QUERY: &[(&str, &str)] = &[
-    ("symbol", "the symbol, as the exchange writes it"),
-    ("interval", "klines of this interval alone"),
-    ("from", "first instant, RFC 3339 or milliseconds; else all that is stored"),
-    ("to", "first instant that is left out"),
+const COVERAGE: &[Parameter] = &[
+    Parameter::required("symbol", "the symbol, as the exchange writes it", schema::symbol),
+    Parameter::optional("interval", "klines of this interval alone", schema::interval),
+    Parameter::optional("from", "first instant; else all that is stored", schema::instant),
+    Parameter::optional("to", "first instant that is left out", schema::instant),
 ];
+
+const TOPIC: &[Parameter] =
+    &[Parameter::required("topic", "a public topic", || json!({"enum": Topic::PUBLIC.map(Topic::as_str)}))];
 
 /// All calls with their handlers.
 fn table() -> Vec<(Route, MethodRouter<Arc<ApiState>>)> {
     vec![
-        (posts("/queues/start-pipeline", "Starts a workflow.", "WorkflowRequest", 202), post(start::pipeline)),
-        (posts("/queues/start", "Starts one loader with its connector.", "ShortRequest", 202), post(start::short)),
-        (posts("/queues/start-test-flow", "Starts one of the test flows.", "TestFlow", 202), post(start::test_flow)),
+        (starts("/queues/start-pipeline", "Starts a workflow.", "WorkflowRequest"), post(start::pipeline)),
+        (starts("/queues/start", "Starts one loader with its connector.", "ShortRequest"), post(start::short)),
+        (starts("/queues/start-test-flow", "Starts one of the test flows.", "TestFlow"), post(start::test_flow)),
         (
             Route {
-                query: &[("queue_id", "the workflow, unless the body names it")],
-                ..posts("/queues/stop", "Stops a workflow.", "QueueReference", 200)
+                parameters: STOP,
+                body: Some(Body { schema: "QueueReference", presence: Presence::Optional }),
+                refusals: &[404, 409],
+                ..Route::post("/queues/stop", "Stops a workflow.", "QueueReference", Data(200, "Ended"))
             },
             post(control::stop),
         ),
         (
-            posts("/queues/retry", "Starts the request of an ended workflow again.", "RetryRequest", 202),
+            Route {
+                refusals: &[404, 409],
+                ..starts("/queues/retry", "Starts the request of an ended workflow again.", "RetryRequest")
+            },
             post(start::retry),
         ),
         (
-            posts("/queues/control", "Sends ping or stop to the functions of a workflow.", "ControlRequest", 202),
+            Route {
+                also: Some((200, "Ended")),
+                refusals: &[404, 409],
+                ..Route::post(
+                    "/queues/control",
+                    "Sends ping or stop to the functions of a workflow.",
+                    "ControlRequest",
+                    Data(202, "Commanded"),
+                )
+            },
             post(control::send),
         ),
-        (Route { query: LIST_QUERY, ..gets("/queues", "Lists workflows, newest first.", JSON) }, get(read::list)),
-        (Route { query: LIST_QUERY, ..gets("/queues/list", "The same list.", JSON) }, get(read::list)),
-        (gets("/queues/{queue_id}", "Shows one workflow with its stages and tasks.", JSON), get(read::show)),
+        (lists("/queues", "Lists workflows, newest first."), get(read::list)),
+        (lists("/queues/list", "The same list."), get(read::list)),
         (
-            gets("/queues/{queue_id}/events", "Live progress until the workflow ends.", "text/event-stream"),
+            Route {
+                parameters: QUEUE_ID,
+                ..Route::get(
+                    "/queues/{queue_id}",
+                    "Shows one workflow with its stages and tasks.",
+                    Data(200, "Workflow"),
+                )
+            },
+            get(read::show),
+        ),
+        (
+            Route {
+                parameters: QUEUE_ID,
+                ..Route::get("/queues/{queue_id}/events", "Live progress until the workflow ends.", Events)
+            },
             get(live::progress),
         ),
         (
             Route {
-                query: COVERAGE_QUERY,
-                ..gets("/coverage", "Shows how complete what is stored of a symbol is.", JSON)
+                parameters: COVERAGE,
+                refusals: &[404],
+                ..Route::get("/coverage", "Shows how complete what is stored of a symbol is.", Data(200, "Coverage"))
             },
             get(coverage::show),
         ),
         (
             Route {
-                status: 101,
-                ..gets("/ws/topic/{topic}", "Live messages of a public topic, over a WebSocket.", "text/plain")
+                parameters: TOPIC,
+                refusals: &[426],
+                ..Route::get("/ws/topic/{topic}", "Live messages of a public topic, over a WebSocket.", Socket)
             },
             get(live::topic),
         ),
-        (gets("/openapi.json", "This interface for programs.", JSON), get(async || Json(document()))),
-        (gets("/docs", "This interface for people.", "text/html"), get(async || Html(openapi::page(&documented())))),
+        (
+            Route::get("/openapi.json", "This interface for programs.", Document("application/json")),
+            get(async || Json(document())),
+        ),
+        (
+            Route::get("/docs", "This interface for people.", Document("text/html")),
+            get(async || Html(openapi::page(&documented()))),
+        ),
     ]
 }
 
@@ -81,8 +136,10 @@ pub(super) fn documented() -> Vec<Route> {
 }
 
 /// The `OpenAPI` document of all calls.
-pub(super) fn document() -> serde_json::Value {
-    openapi::document(&schemas::ABOUT, &documented(), schemas::schemas())
+pub(super) fn document() -> Value {
+    let mut document = openapi::document(&ABOUT, &documented(), schemas::schemas());
+    starting::describe(&mut document);
+    document
 }
 
 /// All calls as they are served.
@@ -91,10 +148,15 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
     router.with_state(state)
 }
 
-fn posts(path: &'static str, summary: &'static str, body: &'static str, status: u16) -> Route {
-    Route { method: "post", path, summary, query: &[], body: Some(body), status, media_type: JSON }
+/// A call that starts a workflow.
+fn starts(path: &'static str, summary: &'static str, body: &'static str) -> Route {
+    Route { refusals: &[409], ..Route::post(path, summary, body, Data(202, starting::ACCEPTED)) }
 }
 
-fn gets(path: &'static str, summary: &'static str, media_type: &'static str) -> Route {
-    Route { method: "get", path, summary, query: &[], body: None, status: 200, media_type }
+fn lists(path: &'static str, summary: &'static str) -> Route {
+    Route { parameters: LIST, ..Route::get(path, summary, Data(200, "Page")) }
+}
+
+fn cursor() -> Value {
+    json!({"type": "string", "pattern": r"^[+-]?[0-9]{1,18}~", "example": "1722500000123~wf-0"})
 }

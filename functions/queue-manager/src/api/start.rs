@@ -15,7 +15,7 @@ use streamforge_function::{
     },
 };
 
-use super::{ApiState, read::find};
+use super::{ApiState, read::find, starting::MOST_KEY};
 use crate::{
     engine::{Error, Request},
     outgoing,
@@ -94,8 +94,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-    let message = "the key must be 1 to 255 characters of ASCII";
+    let key = value.to_str().ok().filter(|key| (1..=MOST_KEY).contains(&key.len()));
+    let message = format!("the key must be 1 to {MOST_KEY} characters of ASCII");
     key.map(Some).ok_or_else(|| Problem::field("invalid_idempotency_key", "Idempotency-Key", message))
 }
 

@@ -123,6 +123,8 @@ async fn a_bad_request_is_answered_with_code_and_field() {
         ("/queues/start-test-flow", json!({"flow": "other"}), "unknown_flow", "flow"),
         ("/queues/stop", json!({}), "missing_field", "queue_id"),
         ("/queues/stop?id=1", json!({}), "unknown_field", "id"),
+        ("/queues/stop?queue_id=a", json!({"queue_id": "b"}), "contradiction", "queue_id"),
+        ("/queues/stop?queue_id=a", json!({"other": "b"}), "unknown_field", "other"),
         ("/queues/control", queue, "unknown_command", "command"),
         ("/queues/control", json!({"queue_id": "q", "command": "ping", "target": "x"}), "unsupported_target", "target"),
     ];

@@ -1,28 +1,31 @@
-//! Answers that have no end: how many there are at once, and when they do end.
+//! Answers that have no end of their own: how many there are at once.
 
 use std::{convert::Infallible, sync::Arc};
 
-use futures::{Stream, StreamExt};
-use streamforge_function::{
-    api::Problem,
-    axum::{
-        http::StatusCode,
-        response::{
-            IntoResponse, Response,
-            sse::{Event, KeepAlive, Sse},
-        },
+use axum::{
+    http::StatusCode,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
     },
 };
+use futures::{Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Views;
+use super::Problem;
 
-/// Streams at once; each costs a connection and what waits in it.
+/// Streams of one interface at once; each costs a connection and what waits in it.
 const MOST: usize = 2000;
 
-/// The places for streams.
-#[derive(Clone)]
-pub(crate) struct Streams(Arc<Semaphore>);
+/// The places for streams; clones share them.
+#[derive(Clone, Debug)]
+pub struct Streams(Arc<Semaphore>);
+
+/// A place that is taken until this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Default for Streams {
     fn default() -> Self {
@@ -31,21 +34,25 @@ impl Default for Streams {
 }
 
 impl Streams {
-    /// Takes a place for as long as the permit is kept.
-    fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// [`Problem`] if there is none.
+    pub fn enter(&self) -> Result<Place, Problem> {
         let message = format!("{MOST} streams are open, more are not served; close some, or try again");
         let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message);
-        Arc::clone(&self.0).try_acquire_owned().map_err(busy)
+        Ok(Place { _permit: Arc::clone(&self.0).try_acquire_owned().map_err(busy)? })
     }
-}
 
-impl Views {
-    /// Answers with events until there are no more, the client goes, or the server is told to stop.
+    /// Answers with events until there are no more, or the client goes.
     ///
     /// Events are made when the connection takes them, so that none waits for a slow client but in its connection.
-    pub(crate) fn stream(&self, events: impl Stream<Item = Event> + Send + 'static) -> Result<Response, Problem> {
-        let place = self.streams.enter()?;
-        let events = events.take_until(self.shutdown.clone()).map(move |event| {
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub fn serve(&self, events: impl Stream<Item = Event> + Send + 'static) -> Result<Response, Problem> {
+        let place = self.enter()?;
+        let events = events.map(move |event| {
             let _ = &place;
             Ok::<_, Infallible>(event)
         });
