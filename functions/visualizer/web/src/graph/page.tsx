@@ -6,7 +6,7 @@ import { Facts, Trouble } from '../shell/parts';
 import { address, go, type Place } from '../shell/router';
 import { follow } from '../stream';
 import { Drawing } from './drawing';
-import type { Whole } from './layout';
+import type { Edge, Whole } from './layout';
 import { Chosen, Lists } from './lists';
 import { usePlaced, type Shown } from './placing';
 
@@ -22,6 +22,8 @@ interface Listed {
 
 const STEP_MILLIS = 150;
 const LIST_MILLIS = 2_000;
+/** More lines than these say nothing to the eye: at first only the strongest are drawn. */
+const DRAWN_AT_FIRST = 2_000;
 
 export function GraphPage({ place }: { place: Place }) {
   const list = useData<{ graphs: Listed[] }>('/views/graphs');
@@ -93,9 +95,10 @@ function Slider({ graphs, id }: { graphs: Listed[]; id: string | undefined }) {
 }
 
 function One({ shown: { whole, placed } }: { shown: Shown }) {
-  const [least, setLeast] = useState(0);
+  const [wanted, setWanted] = useState<number>();
   const [chosen, setChosen] = useState<string>();
   const ordered = useMemo(() => whole.edges.toSorted((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation)), [whole]);
+  const least = wanted ?? usual(ordered);
   const edges = useMemo(() => {
     const end = ordered.findIndex((edge) => Math.abs(edge.correlation) < least);
     return end < 0 ? ordered : ordered.slice(0, end);
@@ -116,7 +119,7 @@ function One({ shown: { whole, placed } }: { shown: Shown }) {
             'Correlation of at least',
             <label class="slider">
               <span class="hidden">Least correlation</span>
-              <input type="range" min={0} max={1} step={0.01} value={least} onInput={(event) => setLeast(Number(event.currentTarget.value))} />
+              <input type="range" min={0} max={1} step={0.01} value={least} onInput={(event) => setWanted(Number(event.currentTarget.value))} />
               {least.toFixed(2)}
             </label>,
           ],
@@ -131,4 +134,10 @@ function One({ shown: { whole, placed } }: { shown: Shown }) {
       </div>
     </>
   );
+}
+
+/** The least correlation, in steps of the slider, that leaves no more edges than are drawn at first. */
+function usual(ordered: readonly Edge[]): number {
+  const next = ordered[DRAWN_AT_FIRST];
+  return next ? Math.min(1, Math.floor(Math.abs(next.correlation) * 100 + 1) / 100) : 0;
 }
