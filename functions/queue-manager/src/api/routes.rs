@@ -137,8 +137,9 @@ pub(super) fn documented() -> Vec<Route> {
 
 /// The `OpenAPI` document of all calls.
 pub(super) fn document() -> Value {
-    let mut document = openapi::document(&ABOUT, &documented(), schemas::schemas());
-    starting::describe(&mut document);
+    let routes = documented();
+    let mut document = openapi::document(&ABOUT, &routes, schemas::schemas());
+    starting::describe(&mut document, &routes);
     document
 }
 
@@ -150,7 +151,7 @@ pub(super) fn router(state: Arc<ApiState>) -> Router {
 
 /// A call that starts a workflow.
 fn starts(path: &'static str, summary: &'static str, body: &'static str) -> Route {
-    Route { refusals: &[409], ..Route::post(path, summary, body, Data(202, starting::ACCEPTED)) }
+    Route { refusals: &[409], ..Route::post(path, summary, body, starting::ACCEPTED) }
 }
 
 fn lists(path: &'static str, summary: &'static str) -> Route {

@@ -1,7 +1,7 @@
 //! What is documented of all calls that start a workflow: the key that makes many of them one, and where it is shown.
 
 use serde_json::{Value, json};
-use streamforge_function::api::openapi::operation_id;
+use streamforge_function::api::openapi::{Answer, Route, operation_id};
 
 /// Longest key that makes one workflow of many calls.
 ///
@@ -9,17 +9,13 @@ use streamforge_function::api::openapi::operation_id;
 /// Characters.
 pub(super) const MOST_KEY: usize = 255;
 
-/// Name of the schema that only these calls answer with.
-pub(super) const ACCEPTED: &str = "Accepted";
+/// What only these calls answer.
+pub(super) const ACCEPTED: Answer = Answer::Data(202, "Accepted");
 
 /// Adds the header, and what can be done with the workflow that was started.
-pub(super) fn describe(document: &mut Value) {
-    let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for call in paths.flat_map(|(_, path)| path.as_object_mut().into_iter().flatten().map(|(_, call)| call)) {
-        let answer = call["responses"]["202"].to_string();
-        if !answer.contains(&format!("/{ACCEPTED}\"")) {
-            continue;
-        }
+pub(super) fn describe(document: &mut Value, routes: &[Route]) {
+    for route in routes.iter().filter(|route| route.answer == ACCEPTED) {
+        let call = &mut document["paths"][route.path][route.method];
         if let Some(parameters) = call["parameters"].as_array_mut() {
             parameters.push(json!({
                 "name": "Idempotency-Key", "in": "header", "required": false,

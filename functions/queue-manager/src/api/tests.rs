@@ -310,6 +310,13 @@ async fn live_messages_arrive_over_a_web_socket() {
     let mut text = vec![0; usize::from(socket.read_u8().await.unwrap())];
     socket.read_exact(&mut text).await.unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), json!({"id": "1", "data": {"a": 1}}));
+
+    // A masked ping without data is answered; a message that announces a megabyte ends the connection before it comes.
+    socket.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.unwrap();
+    assert_eq!((socket.read_u8().await.unwrap(), socket.read_u8().await.unwrap()), (0x8A, 0));
+    socket.write_all(&[0x82, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), socket.read_to_end(&mut Vec::new())).await;
+    assert!(ended.is_ok(), "the connection stays open");
     server.abort();
 }
 
