@@ -34,6 +34,19 @@ pub enum Error {
     /// Nothing is left to learn from or to measure on.
     #[error("no complete row is left for {0}")]
     NoRows(String),
+    /// There are rows, and too few of them.
+    #[error(
+        "{found} bars with all that is computed of them are too few for a {what}, at least {needed} are needed: \
+         widen `time_range` or take a shorter interval"
+    )]
+    TooFew {
+        /// What they are for.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        needed: usize,
+    },
     /// The cuts of a walk-forward split do not ascend inside of 0 to 1.
     #[error("cuts of a split must ascend strictly between 0 and 1")]
     Cuts,

@@ -26,12 +26,13 @@ impl Fold {
     /// Takes the last part of the training as rows to stop or choose by, with the same embargo before them.
     ///
     /// # Errors
-    /// [`Error::NoRows`] if nothing is left to learn from.
+    /// [`Error::TooFew`] if nothing is left to learn from.
     pub fn hold_out(&self, share: f64, embargo: usize) -> Result<Self, Error> {
         let cut = self.training.start + place(self.training.len(), 1.0 - share);
         let training = self.training.start..cut.saturating_sub(embargo);
         if training.is_empty() || cut >= self.training.end {
-            return Err(Error::NoRows("validation".to_owned()));
+            let found = self.training.len();
+            return Err(Error::TooFew { what: "training", found, needed: least(embargo, 1.0 - share) });
         }
         Ok(Self { training, test: cut..self.training.end })
     }
@@ -57,7 +58,7 @@ impl Fold {
 ///
 /// # Errors
 /// [`Error::Cuts`] if the fractions do not ascend strictly inside of 0 to 1 or are fewer than two, [`Error::NoRows`]
-/// if a training or a test is empty.
+/// without a row, [`Error::TooFew`] if a training or a test would be empty.
 pub fn walk_forward(rows: &[usize], fractions: &[f64], embargo: usize) -> Result<Vec<Fold>, Error> {
     let ascend = fractions.windows(2).all(|pair| pair[0] < pair[1]);
     let inside = fractions.iter().all(|fraction| *fraction > 0.0 && *fraction < 1.0);
@@ -69,11 +70,24 @@ pub fn walk_forward(rows: &[usize], fractions: &[f64], embargo: usize) -> Result
     let folds = cuts.windows(2).map(|pair| {
         let fold = Fold { training: first..pair[0].saturating_sub(embargo), test: pair[0]..pair[1] };
         if fold.training.is_empty() || fold.test.is_empty() {
-            return Err(Error::NoRows(format!("a split with an embargo of {embargo} bars")));
+            let shortest = fractions.windows(2).map(|pair| pair[1] - pair[0]).fold(1.0, f64::min);
+            let needed = least(embargo, fractions[0]).max(least(0, shortest));
+            return Err(Error::TooFew { what: "walk-forward split", found: rows.len(), needed });
         }
         Ok(fold)
     });
     folds.collect()
+}
+
+/// The fewest rows of which this share is more than so many.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a number of rows over a fraction is one, or more than anybody has"
+)]
+fn least(rows: usize, share: f64) -> usize {
+    ((rows + 1) as f64 / share).ceil() as usize
 }
 
 #[expect(
@@ -110,9 +124,15 @@ mod tests {
         for fractions in [&[][..], &[0.5], &[0.6, 0.5], &[0.5, 0.5], &[0.0, 0.5], &[0.5, 1.0], &[0.5, f64::NAN]] {
             assert_eq!(walk_forward(&rows, fractions, 1), Err(Error::Cuts), "{fractions:?}");
         }
-        assert!(matches!(walk_forward(&rows, &FRACTIONS, 50), Err(Error::NoRows(_))));
+        let too_few = Error::TooFew { what: "walk-forward split", found: 100, needed: 102 };
+        assert_eq!(walk_forward(&rows, &FRACTIONS, 50), Err(too_few));
+        let enough: Vec<usize> = (0..102).collect();
+        assert!(walk_forward(&enough, &FRACTIONS, 50).is_ok());
         assert!(matches!(walk_forward(&[], &FRACTIONS, 1), Err(Error::NoRows(_))));
-        assert!(Fold { training: 0..100, test: 120..130 }.hold_out(0.5, 50).is_err());
+        let fold = |rows| Fold { training: 0..rows, test: 120..130 };
+        let too_few = Error::TooFew { what: "training", found: 100, needed: 102 };
+        assert_eq!(fold(100).hold_out(0.5, 50), Err(too_few));
+        assert!(fold(102).hold_out(0.5, 50).is_ok());
     }
 
     proptest! {
