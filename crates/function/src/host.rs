@@ -12,7 +12,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures::FutureExt;
-use streamforge_events::{AttributesReader, Event, EventType, event_type};
+use streamforge_events::{AttributesReader, Event, EventType, event_type, extension};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -54,15 +54,23 @@ struct Host<F> {
 /// Label of an event type that is not ours.
 const OTHER: &str = "other";
 
+/// What is known of an event so far, for what is counted and logged of it.
+struct Known {
+    kind: &'static str,
+    id: Option<String>,
+    queue_id: Option<String>,
+    task: Option<String>,
+}
+
 async fn receive<F: Function>(State(host): State<Arc<Host<F>>>, request: Request) -> Response {
     let metrics = host.context.metrics();
-    let mut label = OTHER;
+    let mut known = Known { kind: OTHER, id: None, queue_id: None, task: None };
     let outcome = match host.permits.try_acquire() {
         Err(_) => Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "BUSY", "too many events at work")),
         Ok(_permit) => {
             let _in_flight = metrics.enter();
             let deadline = host.context.config().deadline;
-            tokio::time::timeout(deadline, host.process(request, &mut label)).await.unwrap_or_else(|_| {
+            tokio::time::timeout(deadline, host.process(request, &mut known)).await.unwrap_or_else(|_| {
                 let reason = format!("not done within {} ms", deadline.as_millis());
                 Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "DEADLINE", reason))
             })
@@ -70,13 +78,16 @@ async fn receive<F: Function>(State(host): State<Arc<Host<F>>>, request: Request
     };
     match outcome {
         Ok(()) => {
-            metrics.answered(label, "DONE");
+            metrics.answered(known.kind, "DONE");
             StatusCode::NO_CONTENT.into_response()
         }
         Err(refusal) => {
-            metrics.answered(label, refusal.code);
+            metrics.answered(known.kind, refusal.code);
             tracing::warn!(
-                r#type = label,
+                r#type = known.kind,
+                id = known.id,
+                queue_id = known.queue_id,
+                task = known.task,
                 status = refusal.status.as_u16(),
                 code = refusal.code,
                 reason = refusal.reason,
@@ -88,7 +99,7 @@ async fn receive<F: Function>(State(host): State<Arc<Host<F>>>, request: Request
 }
 
 impl<F: Function> Host<F> {
-    async fn process(&self, request: Request, label: &mut &'static str) -> Result<(), Refusal> {
+    async fn process(&self, request: Request, known: &mut Known) -> Result<(), Refusal> {
         let (parts, body) = request.into_parts();
         let limit = self.context.config().body_limit;
         let body = body::read(&parts.headers, body, limit).await.map_err(|unread| {
@@ -109,18 +120,36 @@ impl<F: Function> Host<F> {
             let reason = format!("{} does not accept events of type `{shown}`", F::NAME);
             return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "UNKNOWN_TYPE", reason));
         };
-        *label = kind.as_str();
+        *known = Known {
+            kind: kind.as_str(),
+            id: Some(event.id().to_owned()),
+            queue_id: extension(&event, "queueid"),
+            task: extension(&event, "task"),
+        };
 
         let context = self.context.within(Trace::of(&event, &parts.headers).child());
         let span = tracing::info_span!(
             "event",
-            id = event.id(),
-            r#type = kind.as_str(),
+            id = known.id,
+            r#type = known.kind,
+            queue_id = known.queue_id,
+            task = known.task,
             trace_id = context.trace().trace_id(),
             span_id = context.trace().span_id(),
         );
         let started = Instant::now();
-        let outcome = self.handle(kind, event, &context).instrument(span).await;
+        let is_task = kind == EventType::ControlStart && known.task.is_some();
+        let handling = async {
+            if is_task {
+                tracing::info!("task begun");
+            }
+            let outcome = self.handle(kind, event, &context).await;
+            if is_task && outcome.is_ok() {
+                tracing::info!(millis = started.elapsed().as_millis(), "task handled");
+            }
+            outcome
+        };
+        let outcome = handling.instrument(span).await;
         self.context.metrics().handled(kind.as_str(), started.elapsed());
         outcome
     }
