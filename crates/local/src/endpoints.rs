@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use streamforge_events::Millis;
 use tokio::{sync::watch, time::timeout};
 
 use crate::manifest::ObjectName;
@@ -29,6 +30,8 @@ pub struct Endpoints {
 #[derive(Debug)]
 struct Service {
     workers: Vec<Worker>,
+    /// When one of the workers first answered since there was none.
+    first_answer: Option<Millis>,
     /// Most requests in flight at one worker.
     limit: usize,
 }
@@ -76,6 +79,13 @@ impl Lease {
         self.with_worker(|worker| worker.idle.push(connection));
     }
 
+    /// Notes that the worker answered.
+    pub(crate) fn note_answer(&self, at: Millis) {
+        if let Some(service) = self.endpoints.lock().get_mut(&self.service) {
+            service.first_answer.get_or_insert(at);
+        }
+    }
+
     fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> T) -> Option<T> {
         let mut services = self.endpoints.lock();
         let workers = &mut services.get_mut(&self.service)?.workers;
@@ -112,6 +122,9 @@ impl Endpoints {
         let mut services = self.lock();
         let known = entry(&mut services, service);
         let mut old = std::mem::take(&mut known.workers);
+        if old.is_empty() {
+            known.first_answer = None;
+        }
         for &address in addresses {
             let before = old.iter().position(|worker| worker.address == address).map(|index| old.swap_remove(index));
             let fresh = || Worker { address, in_flight: 0, last_pick: 0, idle: Vec::new() };
@@ -172,6 +185,11 @@ impl Endpoints {
         self.lock().get(service).is_some_and(|service| !service.workers.is_empty())
     }
 
+    /// When one of the Service's workers first answered since there was none.
+    pub(crate) fn first_answer(&self, service: &ObjectName) -> Option<Millis> {
+        self.lock().get(service)?.first_answer
+    }
+
     /// The same without waiting.
     pub(crate) fn try_pick(&self, name: &ObjectName) -> Option<Lease> {
         let mut services = self.lock();
@@ -195,7 +213,11 @@ impl Endpoints {
 }
 
 fn entry<'a>(services: &'a mut HashMap<ObjectName, Service>, name: &ObjectName) -> &'a mut Service {
-    services.entry(name.clone()).or_insert_with(|| Service { workers: Vec::new(), limit: usize::MAX })
+    services.entry(name.clone()).or_insert_with(|| Service {
+        workers: Vec::new(),
+        first_answer: None,
+        limit: usize::MAX,
+    })
 }
 
 async fn wait(changed: &mut watch::Receiver<u64>) {

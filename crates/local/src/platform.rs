@@ -171,8 +171,11 @@ impl Platform {
         let options = Options { instance: Some(folder.instance()?), metrics, ..Options::default() };
         let dispatchers = dispatch(subscriptions, &bus, &endpoints, &options, &delivery).await?;
         let counts = started.counts.iter().map(|(_, counts)| counts.clone());
-        let watched =
-            started.functions.iter().zip(counts).map(|(function, counts)| Watched::function(function, counts));
+        let watched = started
+            .functions
+            .iter()
+            .zip(counts)
+            .map(|(function, counts)| Watched::function(function, counts, endpoints.clone()));
         let watched = watched.chain(jobs.iter().map(Watched::job)).collect();
         services.spawn(watching::run(Arc::clone(&bus), watched, samples, serving.clone()));
         let scaling = scaling::Scaling {

@@ -27,8 +27,12 @@ pub enum Kind {
 pub struct ColdStart {
     /// When its first worker was asked for.
     pub at: Millis,
-    /// How long it took from there until one took events.
+    /// How long the oldest event had waited by then, where one did.
+    pub scale_ms: Option<Millis>,
+    /// How long it took from there until a worker took events.
     pub ready_ms: Millis,
+    /// How long it took from there until a first event was answered, once one was.
+    pub first_event_ms: Option<Millis>,
 }
 
 /// A function or a job as the platform sees it.

@@ -132,6 +132,12 @@ fn models() -> Value {
 /// What runs, and what was published.
 fn platform() -> Value {
     let (number, instant, perhaps) = (count(), milliseconds(), json!({"type": ["string", "null"]}));
+    let passed = json!({"type": ["integer", "null"], "minimum": 0});
+    let cold_start = json!({
+        "type": "object", "required": ["at", "scale_ms", "ready_ms", "first_event_ms"],
+        "description": "from the oldest event that waited over the wish for a worker and its readiness to an answer",
+        "properties": {"at": instant, "scale_ms": passed, "ready_ms": number, "first_event_ms": passed},
+    });
     let place = json!({
         "type": "object", "required": ["partition", "offset", "event"],
         "properties": {"partition": number, "offset": number, "event": {"type": "object"}},
@@ -144,7 +150,7 @@ fn platform() -> Value {
                     "required": ["name", "kind", "replicas", "wanted", "lag", "max", "cold_starts"],
                     "properties": {
                         "name": text(), "kind": {"enum": ["function", "job"]}, "replicas": number, "wanted": number,
-                        "lag": number, "max": number, "cold_starts": {"type": "array"},
+                        "lag": number, "max": number, "cold_starts": {"type": "array", "items": cold_start},
                     },
                 }},
                 "samples": {"type": "array", "items": {

@@ -167,6 +167,7 @@ impl Sender {
     async fn ask_worker(&self, lease: &Lease, path: &str, event: &Message) -> Result<Answer, Failure> {
         let broken = |error: Broken| Failure::without_code(error.to_string(), true);
         let (connection, answer) = self.exchange_with(lease, path, event).await.map_err(broken)?;
+        lease.note_answer(chrono::Utc::now().timestamp_millis());
         let (head, body) = answer.into_parts();
         if body.len() <= MAX_ANSWER_BYTES {
             keep(lease, connection).await;

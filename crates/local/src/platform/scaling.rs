@@ -6,13 +6,14 @@
 use std::{sync::Arc, time::Duration};
 
 use streamforge_bus::Bus;
+use streamforge_events::Millis;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::wiring::Scale;
 use crate::{
-    manifest::KafkaTrigger,
+    manifest::{KafkaTrigger, ObjectName},
     scaler::{State, decide, share},
 };
 
@@ -30,6 +31,7 @@ pub(super) struct Scaling {
 
 pub(super) struct ScaledFunction {
     pub(super) name: String,
+    pub(super) service: ObjectName,
     pub(super) desired: watch::Sender<u32>,
     pub(super) scale: Scale,
     pub(super) state: State,
@@ -120,18 +122,41 @@ pub(super) async fn lags(bus: &dyn Bus, triggers: &[KafkaTrigger]) -> Result<Vec
 }
 
 async fn lag(bus: &dyn Bus, trigger: &KafkaTrigger) -> Result<Vec<u64>, streamforge_bus::Error> {
+    let mut lag = Vec::new();
+    for topic in topics(bus, trigger).await? {
+        lag.extend(bus.lag(&trigger.consumer_group, &topic).await?);
+    }
+    Ok(lag)
+}
+
+/// When the oldest record that waits for one of these triggers was appended.
+pub(super) async fn oldest_waiting(
+    bus: &dyn Bus,
+    triggers: &[KafkaTrigger],
+) -> Result<Option<Millis>, streamforge_bus::Error> {
+    let mut oldest: Option<Millis> = None;
+    for trigger in triggers {
+        for topic in topics(bus, trigger).await? {
+            let places = bus.committed(&trigger.consumer_group, &topic).await?;
+            for partition in bus.look(&topic, places, 1, 1).await? {
+                let appended = partition.records?.first().map(|stored| stored.record.timestamp);
+                oldest = oldest.into_iter().chain(appended).min();
+            }
+        }
+    }
+    Ok(oldest)
+}
+
+/// The topics that a trigger looks at: the one that it names, or all that its group reads.
+async fn topics(bus: &dyn Bus, trigger: &KafkaTrigger) -> Result<Vec<String>, streamforge_bus::Error> {
     if let Some(topic) = &trigger.topic {
-        return bus.lag(&trigger.consumer_group, topic).await;
+        return Ok(vec![topic.clone()]);
     }
     let groups = bus.groups().await?;
     let mut topics: Vec<String> =
         groups.into_iter().filter(|offset| offset.group == trigger.consumer_group).map(|offset| offset.topic).collect();
     topics.dedup();
-    let mut lag = Vec::new();
-    for topic in topics {
-        lag.extend(bus.lag(&trigger.consumer_group, &topic).await?);
-    }
-    Ok(lag)
+    Ok(topics)
 }
 
 impl Scale {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,11 +19,15 @@ use visualizer::{ColdStart, FunctionState, Kind, Samples};
 
 use super::{
     JobCounts, now,
-    scaling::{ScaledFunction, lags},
+    scaling::{ScaledFunction, lags, oldest_waiting},
     wiring::Scale,
     workers::StartedJob,
 };
-use crate::{manifest::KafkaTrigger, supervisor::Counts};
+use crate::{
+    endpoints::Endpoints,
+    manifest::{KafkaTrigger, ObjectName},
+    supervisor::Counts,
+};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -42,18 +46,19 @@ pub(super) struct Watched {
 }
 
 enum Source {
-    Workers(watch::Receiver<Counts>),
+    Workers { counts: watch::Receiver<Counts>, service: ObjectName, endpoints: Endpoints },
     Runs(watch::Receiver<JobCounts>),
 }
 
 impl Watched {
     /// Watches the workers of a function.
-    pub(super) fn function(function: &ScaledFunction, counts: watch::Receiver<Counts>) -> Self {
+    pub(super) fn function(function: &ScaledFunction, counts: watch::Receiver<Counts>, endpoints: Endpoints) -> Self {
         let (max, triggers) = match &function.scale {
             Scale::OnLag { rules, .. } => (rules.max, rules.triggers.clone()),
             Scale::Fixed(count) => (*count, Vec::new()),
         };
-        Self::new(function.name.clone(), max, triggers, Source::Workers(counts))
+        let source = Source::Workers { counts, service: function.service.clone(), endpoints };
+        Self::new(function.name.clone(), max, triggers, source)
     }
 
     /// Watches the runs of a job.
@@ -72,22 +77,24 @@ impl Watched {
             Err(error) => debug!(name = self.name, %error, "lag is not known"),
         }
         let (kind, replicas, wanted) = match &self.counts {
-            Source::Workers(counts) => (Kind::Function, counts.borrow().ready, counts.borrow().desired),
+            Source::Workers { counts, service, endpoints } => {
+                if let Some(answered) = endpoints.first_answer(service) {
+                    note_answer(&mut self.starts(), answered);
+                }
+                (Kind::Function, counts.borrow().ready, counts.borrow().desired)
+            }
             Source::Runs(counts) => {
                 let JobCounts { pending, running, .. } = *counts.borrow();
                 (Kind::Job, running, running + pending)
             }
         };
-        let starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
-        FunctionState {
-            name: self.name.clone(),
-            kind,
-            replicas,
-            wanted,
-            lag: self.lag,
-            max: self.max,
-            cold_starts: starts.iter().cloned().collect(),
-        }
+        let cold_starts = self.starts().iter().cloned().collect();
+        FunctionState { name: self.name.clone(), kind, replicas, wanted, lag: self.lag, max: self.max, cold_starts }
+    }
+
+    fn starts(&self) -> MutexGuard<'_, VecDeque<ColdStart>> {
+        // A panic while holding the lock cannot leave it half changed.
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,8 +102,8 @@ impl Watched {
 pub(super) async fn run(bus: Arc<dyn Bus>, mut watched: Vec<Watched>, samples: Samples, shutdown: CancellationToken) {
     let mut followers = JoinSet::new();
     for one in &watched {
-        if let Source::Workers(counts) = &one.counts {
-            followers.spawn(follow(counts.clone(), Arc::clone(&one.starts)));
+        if let Source::Workers { counts, .. } = &one.counts {
+            followers.spawn(follow(counts.clone(), Arc::clone(&bus), one.triggers.clone(), Arc::clone(&one.starts)));
         }
     }
     let mut ticks = interval(PERIOD);
@@ -115,11 +122,24 @@ pub(super) async fn run(bus: Arc<dyn Bus>, mut watched: Vec<Watched>, samples: S
 }
 
 /// Notes how long it takes from the moment at which a function that sleeps is woken until a worker takes events.
-async fn follow(mut counts: watch::Receiver<Counts>, starts: Arc<Mutex<VecDeque<ColdStart>>>) {
-    let mut woken = None;
+async fn follow(
+    mut counts: watch::Receiver<Counts>,
+    bus: Arc<dyn Bus>,
+    triggers: Vec<KafkaTrigger>,
+    starts: Arc<Mutex<VecDeque<ColdStart>>>,
+) {
+    let (mut woken, mut scale_ms) = (None, None);
     while counts.changed().await.is_ok() {
         let Counts { desired, ready, .. } = *counts.borrow_and_update();
-        if let Some(start) = started(&mut woken, desired, ready, now()) {
+        let was_asleep = woken.is_none();
+        let start = started(&mut woken, desired, ready, now());
+        if let Some(at) = woken.filter(|_| was_asleep) {
+            // What waits is read before the worker that is to take it can be there.
+            let oldest = oldest_waiting(bus.as_ref(), &triggers).await.ok().flatten();
+            scale_ms = oldest.map(|oldest| at.saturating_sub(oldest).max(0));
+        }
+        if let Some(mut start) = start {
+            start.scale_ms = scale_ms.take();
             let mut starts = starts.lock().unwrap_or_else(PoisonError::into_inner);
             starts.push_back(start);
             if starts.len() > STARTS {
@@ -136,9 +156,26 @@ fn started(woken: &mut Option<Millis>, desired: u32, ready: u32, now: Millis) ->
         (_, 0) => {
             woken.get_or_insert(now);
         }
-        _ => return woken.take().map(|at| ColdStart { at, ready_ms: now.saturating_sub(at).max(0) }),
+        _ => {
+            let ready_ms = |at: Millis| now.saturating_sub(at).max(0);
+            return woken.take().map(|at| ColdStart {
+                at,
+                scale_ms: None,
+                ready_ms: ready_ms(at),
+                first_event_ms: None,
+            });
+        }
     }
     None
+}
+
+/// Adds to the last cold start when its first event was answered.
+fn note_answer(starts: &mut VecDeque<ColdStart>, answered: Millis) {
+    if let Some(start) = starts.back_mut().filter(|start| start.first_event_ms.is_none()) {
+        // An answer of before belongs to workers that are gone.
+        let since_ready = answered - start.at.saturating_add(start.ready_ms);
+        start.first_event_ms = (answered >= start.at).then_some(since_ready.max(0));
+    }
 }
 
 #[cfg(test)]
@@ -155,5 +192,17 @@ mod tests {
             let found = started(&mut woken, desired, ready, now).map(|start| (start.at, start.ready_ms));
             assert_eq!(found, expected, "at {now}");
         }
+    }
+
+    #[test]
+    fn a_cold_start_ends_with_the_first_answer_of_its_own_workers() {
+        let start = |at| ColdStart { at, scale_ms: None, ready_ms: 10, first_event_ms: None };
+        let mut starts = VecDeque::from([start(100), start(200)]);
+        for (answered, expected) in [(150, None), (230, Some(20)), (999, Some(20))] {
+            note_answer(&mut starts, answered);
+            assert_eq!(starts.back().and_then(|start| start.first_event_ms), expected, "at {answered}");
+        }
+        assert_eq!(starts.front(), Some(&start(100)));
+        note_answer(&mut VecDeque::new(), 5);
     }
 }

@@ -71,10 +71,11 @@ impl Workers<'_> {
             if let Some(limit) = most_in_flight(&function.environment) {
                 endpoints.set_limit(&function.service, limit);
             }
-            let pool = Pool::start(self.command(&function), function.service, endpoints.clone());
+            let pool = Pool::start(self.command(&function), function.service.clone(), endpoints.clone());
             started.counts.push((function.name.clone(), pool.counts()));
             started.functions.push(ScaledFunction {
                 name: function.name,
+                service: function.service,
                 desired: pool.desired(),
                 scale: function.scale,
                 state: scaler::State::default(),
