@@ -69,7 +69,7 @@ pub struct DepthSnapshot {
 pub struct DepthBatch {
     /// Whose book.
     pub symbol: Symbol,
-    /// The book before them, where it does not go on from the batch before.
+    /// The whole book before them: at the beginning, after a gap, and now and then for those who come later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<DepthSnapshot>,
     /// The differences in their order.

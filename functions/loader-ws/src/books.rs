@@ -18,6 +18,8 @@ const MOST_REMEMBERED: usize = 1_800;
 const COMPARED: usize = 20;
 /// Levels that go into one batch: some 300 kB on the wire.
 const MOST_LEVELS: usize = 6_000;
+/// Levels of each side of a whole book, as many as the exchange's own snapshots have.
+const MOST_WHOLE: usize = 5_000;
 /// Levels of each side in a checksum.
 const CHECKED: usize = 10;
 
@@ -191,7 +193,7 @@ impl BookDesk {
         outputs.push(Output::Depth(DepthBatch { symbol, snapshot, updates, best, checksum }));
     }
 
-    /// Makes a second book of the snapshot and what came since, and takes it where the two differ.
+    /// Makes a second book of the snapshot and what came since, takes it where the two differ, and publishes the whole.
     fn compare(&mut self, snapshot: &Snapshot, now: Millis, outputs: &mut Vec<Output>) {
         let Some(ours) = self.follower.book() else { return };
         let mut other = Follower::default();
@@ -218,14 +220,17 @@ impl BookDesk {
         }
         if !is_same || is_beyond {
             self.follower = other;
-            self.resume(outputs);
+        } else {
+            // What came before the whole book is published before it.
+            self.flush(outputs);
         }
+        self.resume(outputs);
     }
 
-    /// Publishes the book as it is now, and closes the gap.
+    /// Publishes the whole book as it is now, from which whoever comes later can go on too, and closes the gap.
     fn resume(&mut self, outputs: &mut Vec<Output>) {
         let Some(book) = self.follower.book() else { return };
-        let levels = |side: Side| book.depth(side).map(|level| pair(&level)).collect();
+        let levels = |side: Side| book.depth(side).take(MOST_WHOLE).map(|level| pair(&level)).collect();
         let last_update_id = book.last_update_id();
         let snapshot = DepthSnapshot { last_update_id, bids: levels(Side::Bid), asks: levels(Side::Ask) };
         self.levels = snapshot.bids.len() + snapshot.asks.len();
@@ -407,6 +412,18 @@ mod tests {
         one.take(&difference(13, 14, 101));
         one.snapshot(&snapshot(13, &[(99, 1), (100, 12)]));
         assert_eq!(one.states(), [], "the same after what came since");
+        one.desk.flush(&mut one.outputs);
+        let wholes = one.outputs.iter().map(|output| match output {
+            Output::Depth(DepthBatch { snapshot, updates, .. }) => {
+                (snapshot.as_ref().map(|whole| whole.last_update_id), updates.len())
+            }
+            _ => panic!("{output:?}"),
+        });
+        assert_eq!(
+            wholes.collect::<Vec<_>>(),
+            [(Some(12), 1), (Some(14), 0)],
+            "the whole book, for those who come later"
+        );
         one.take(&difference(15, 17, 98));
         one.snapshot(&snapshot(17, &[(101, 14), (100, 12), (99, 7), (98, 17)]));
         assert_eq!(one.states(), [GapState::Open, GapState::Left]);

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::stream;
 use serde_json::json;
-use streamforge_bus::{Bus, Error, StoredRecord, TopicDescription};
+use streamforge_bus::{Bus, Error, TopicDescription};
 use streamforge_function::{
     api::{PathName, Problem, name_in_path},
     axum::{
@@ -22,15 +22,16 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     Views,
     asked::Asked,
+    filter::{FILTERS, Filter},
     topics::{message, public},
 };
 
 /// What a look takes of each partition.
 const RECORDS_PER_LOOK: usize = 100;
-const BYTES_PER_LOOK: usize = 256 << 10;
+const BYTES_PER_LOOK: usize = 64 << 10;
 
 /// What waits for a slow client beside what its connection buffers; partitions beyond it are read again later.
-const MOST_READY: usize = 1 << 20;
+const MOST_READY: usize = 128 << 10;
 
 /// The shortest time between two looks of a stream that has seen all: two thousand of them share one log.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,15 +43,13 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = name_in_path(path)?;
-    let asked = Asked::repeatable(text, &["from", "type", "subject"], &["type", "subject"])?;
+    let asked = Asked::repeatable(text, &["from", "type", "subject"], &FILTERS)?;
     let topic = views.topic(public(&name)?).await?;
     let from = match last_event_id(&headers)? {
         Some(places) => Some(places),
         None => asked.optional("from")?,
     };
-    let all = |name| asked.all(name).map(str::to_owned).collect();
-    let filter = Filter { types: all("type"), subjects: all("subject") };
-    let follower = Follower::new(Arc::clone(&views.bus), &topic, from.as_ref(), filter);
+    let follower = Follower::new(Arc::clone(&views.bus), &topic, from.as_ref(), Filter::asked(&asked));
     views.stream(stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower))))
 }
 
@@ -65,26 +64,6 @@ pub(crate) fn last_event_id<T: std::str::FromStr<Err: std::fmt::Display>>(
     let unfit = |reason: String| Problem::field("invalid_field", "Last-Event-ID", reason);
     let text = value.to_str().map_err(|_| unfit("write the id of an event of this stream".to_owned()))?;
     text.parse().map(Some).map_err(|error: T::Err| unfit(error.to_string()))
-}
-
-/// Which events are wanted; without a word on it, all.
-#[derive(Debug, Default)]
-struct Filter {
-    types: Vec<String>,
-    subjects: Vec<String>,
-}
-
-impl Filter {
-    fn takes(&self, stored: &StoredRecord) -> bool {
-        if self.types.is_empty() && self.subjects.is_empty() {
-            return true;
-        }
-        let event = streamforge_message::Message::from_record(stored.record.clone()).unwrap_or_default();
-        let is_among = |wanted: &[String], name| {
-            wanted.is_empty() || wanted.iter().any(|wanted| event.attribute(name) == Some(wanted))
-        };
-        is_among(&self.types, "type") && is_among(&self.subjects, "subject")
-    }
 }
 
 /// One reader of a topic.

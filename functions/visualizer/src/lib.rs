@@ -4,7 +4,9 @@
 //! here keeps anything: only the [`Samples`] of the platform's last minutes are in memory.
 
 mod asked;
+mod book;
 mod dead_letters;
+mod filter;
 mod follow;
 mod graphs;
 mod klines;

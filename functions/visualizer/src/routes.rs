@@ -21,7 +21,7 @@ use streamforge_function::{
 use crate::{
     Views,
     asked::{LINES, MESSAGES, ROWS},
-    dead_letters, follow, graphs, klines, lineage, logs, models,
+    book, dead_letters, follow, graphs, klines, lineage, logs, models,
     pages::secured,
     platform, predictions,
     schemas::{self, places, text, whole_number},
@@ -59,16 +59,21 @@ const GRAPH: &[Parameter] = &[Parameter::required("id", "the graph, as `/views/g
 const NAME: Parameter = Parameter::required("name", "the model", text);
 const MODEL: &[Parameter] = &[NAME, Parameter::required("version", "one of its versions", text)];
 
+const TYPE: Parameter = Parameter::optional("type", "only events of this type; may be repeated", text);
+const SUBJECT: Parameter = Parameter::optional("subject", "only events with this subject; may be repeated", text);
+
 const PAGE: &[Parameter] = &[
     TOPIC,
+    TYPE,
+    SUBJECT,
     Parameter::optional("before", "`before` of the page before", places),
     Parameter::optional("limit", "how many at most", || MESSAGES.schema()),
 ];
 
 const FOLLOWED: &[Parameter] = &[
     TOPIC,
-    Parameter::optional("type", "only events of this type; may be repeated", text),
-    Parameter::optional("subject", "only events with this subject; may be repeated", text),
+    TYPE,
+    SUBJECT,
     Parameter::optional("from", "`end` of a page of messages, to begin there; `Last-Event-ID` wins over it", places),
 ];
 
@@ -93,6 +98,10 @@ fn table() -> Vec<(Route, MethodRouter<Arc<Views>>)> {
         (
             shows("/views/trades", "Shows trades of a symbol, the newest page first.", "Trades", TRADES),
             get(trades::show),
+        ),
+        (
+            refusing(&[404], shows("/views/book", "Shows the order book of a symbol as it is now.", "Book", &[SYMBOL])),
+            get(book::show),
         ),
         (
             shows("/views/predictions", "Shows predictions beside what came.", "Predictions", PREDICTIONS),
@@ -138,7 +147,7 @@ fn table() -> Vec<(Route, MethodRouter<Arc<Views>>)> {
         (
             shows(
                 "/views/topics/{topic}/messages",
-                "Shows messages of a public topic, newest first.",
+                "Shows messages of a public topic, newest first; a page may be short while `before` has more.",
                 "Messages",
                 PAGE,
             ),

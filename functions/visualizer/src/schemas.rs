@@ -36,6 +36,9 @@ pub(crate) fn topic() -> Value {
 /// What is stored of the market.
 fn market() -> Value {
     let (number, instant, decimal) = (count(), milliseconds(), decimal());
+    let levels = json!({
+        "type": "array", "description": "price and quantity, the best first", "items": row(&[&decimal, &decimal]),
+    });
     json!({
         "Symbols": list("symbols", &json!({
             "type": "object", "required": ["symbol", "intervals", "has_trades"], "properties": {
@@ -63,6 +66,21 @@ fn market() -> Value {
                     "items": row(&[&whole_number(), &instant, &decimal, &decimal, &json!({"type": "boolean"})]),
                 },
                 "earlier": {"type": "boolean", "description": "whether there are earlier ones"},
+            },
+        },
+        "Book": {
+            "type": "object", "required": ["book", "resume"], "properties": {
+                "book": {
+                    "type": ["object", "null"], "description": "none where the log has nothing of it",
+                    "required": ["last_update_id", "bids", "asks", "trust", "at"], "properties": {
+                        "last_update_id": number, "bids": levels, "asks": levels, "at": instant,
+                        "trust": {
+                            "enum": ["whole", "partial", "broken"],
+                            "description": "partial: of the changes alone; broken: a gap was told of since",
+                        },
+                    },
+                },
+                "resume": places(),
             },
         },
         "Predictions": {

@@ -18,10 +18,14 @@ use streamforge_message::{Places, newest, shown_within};
 use crate::{
     Views,
     asked::{Asked, MESSAGES},
+    filter::{FILTERS, Filter},
 };
 
 /// Data beyond this is cut: a batch of a thousand bars is ten times as large, and nobody reads it.
 const LARGEST_DATA: usize = 16 << 10;
+
+/// Messages that are looked at for one answer where few or none are wanted; whoever wants more asks on.
+const LOOKED_AT: usize = 5_000;
 
 pub(crate) async fn list(State(views): State<Arc<Views>>) -> Result<Response, Problem> {
     let topics = views.topics().await?.into_iter().map(|topic| {
@@ -43,25 +47,39 @@ pub(crate) async fn messages(
     RawQuery(text): RawQuery,
 ) -> Result<Response, Problem> {
     let name = name_in_path(path)?;
-    let asked = Asked::new(text, &["before", "limit"])?;
-    let (before, limit) = (asked.optional::<Places>("before")?, asked.limit(MESSAGES)?);
+    let asked = Asked::repeatable(text, &["before", "limit", "type", "subject"], &FILTERS)?;
+    let (mut before, limit) = (asked.optional::<Places>("before")?, asked.limit(MESSAGES)?);
+    let filter = Filter::asked(&asked);
     let topic = views.topic(public(&name)?).await?;
-    let page = newest(views.bus.as_ref(), &topic, before.as_ref(), limit, |stored| {
-        let (event, size) = shown_within(&stored.record, LARGEST_DATA);
-        let mut message = message(&stored, &event);
-        if let Some(size) = size {
-            message["truncated"] = size.into();
+    let keep = |stored: StoredRecord| filter.takes(&stored).then(|| cut(&stored));
+    let (mut messages, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let page = newest(views.bus.as_ref(), &topic, before.as_ref(), limit, keep).await;
+        let page = page.map_err(|error| Problem::unavailable(&error))?;
+        looked_at += page.rows.len();
+        messages.extend(page.rows.into_iter().flatten());
+        before = page.earlier;
+        if before.is_none() || !messages.is_empty() || looked_at >= LOOKED_AT {
+            break;
         }
-        message
-    });
-    let page = page.await.map_err(|error| Problem::unavailable(&error))?;
+    }
     let ends = Places(topic.offsets.iter().map(|held| held.end).collect());
     let data = json!({
-        "messages": page.rows,
-        "before": page.earlier.map(|places| places.to_string()),
+        "messages": messages,
+        "before": before.map(|places| places.to_string()),
         "end": ends.to_string(),
     });
     Ok(success(StatusCode::OK, "messages, newest first", &data))
+}
+
+/// A record with its place in the log, its data cut where it is long.
+fn cut(stored: &StoredRecord) -> Value {
+    let (event, size) = shown_within(&stored.record, LARGEST_DATA);
+    let mut message = message(stored, &event);
+    if let Some(size) = size {
+        message["truncated"] = size.into();
+    }
+    message
 }
 
 /// A record with its place in the log.

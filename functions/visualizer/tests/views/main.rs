@@ -1,6 +1,7 @@
 //! The views through their router, with a real store, log and registry in a folder of their own.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod book;
 mod dead_letters;
 mod follow;
 mod graphs;

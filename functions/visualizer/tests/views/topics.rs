@@ -45,6 +45,14 @@ async fn messages_come_newest_first_and_long_ones_are_cut() {
         path = format!("/views/topics/queue-events/messages?limit=3&before={before}");
     }
     assert_eq!((pages, numbers), (3, vec![6, 5, 4, 3, 2, 1, 0]));
+    let wanted = "/views/topics/queue-events/messages?limit=2&subject=wf-1&subject=wf-2";
+    let (_, answer) = world.get(wanted).await;
+    assert_eq!(answer["data"]["messages"].as_array().map(Vec::len), Some(1));
+    let rest = answer["data"]["before"].as_str().unwrap();
+    let (_, answer) = world.get(&format!("{wanted}&before={rest}")).await;
+    assert_eq!((&answer["data"]["messages"], &answer["data"]["before"]), (&json!([]), &json!(null)));
+    let (_, answer) = world.get("/views/topics/queue-events/messages?type=none&type=other").await;
+    assert_eq!(answer["data"]["messages"], json!([]));
     for (path, status) in [
         ("queue-events/messages?before=x", 422),
         ("queue-events/messages?limit=501", 422),

@@ -95,12 +95,13 @@ impl World {
         ];
         let usual = usual.into_iter().filter(|(name, _)| !headers.iter().any(|(own, _)| own == name));
         let headers = usual.chain(headers.iter().copied());
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+        let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+        let key = headers.iter().find(|(name, _)| name == "ce_partitionkey").map(|(_, key)| key.clone());
         // Each record is a millisecond later than the one before, in whichever topic.
         let topics = self.bus.topics().await.unwrap();
         let published: u64 = topics.iter().flat_map(|topic| &topic.offsets).map(|held| held.end).sum();
         let timestamp = i64::try_from(published).unwrap();
-        let record = Record { key: None, headers, value: data.as_bytes().to_vec(), timestamp };
+        let record = Record { key, headers, value: data.as_bytes().to_vec(), timestamp };
         self.bus.publish(topic, record).await.unwrap();
     }
 
