@@ -17,3 +17,4 @@ mod subscriber;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each target needs its own part")]
 mod support;
+mod watchers;

@@ -6,6 +6,7 @@
 
 mod error;
 mod exchange;
+mod files;
 mod folder;
 mod jobs;
 mod places;
@@ -125,6 +126,7 @@ impl Platform {
         let places = config.places;
         let folder = places.folder().clone();
         let lock = folder.lock().await?;
+        files::allow_many();
         let bus = places.open_bus()?;
         let store = places.open_store().await?;
         create_topics(bus.as_ref(), &manifests).await?;

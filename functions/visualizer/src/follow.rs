@@ -26,7 +26,7 @@ use crate::{
     topics::{message, public},
 };
 
-/// What a look takes of each partition.
+/// What a look takes of each partition, one after another: what all of them hold may be much at once.
 const RECORDS_PER_LOOK: usize = 100;
 const BYTES_PER_LOOK: usize = 64 << 10;
 
@@ -119,20 +119,24 @@ impl Follower {
 
     /// Takes what was appended; answers whether there was anything.
     async fn look(&mut self) -> Result<bool, Error> {
-        let positions = self.places.0.iter().copied().map(Some).collect();
-        let ahead = self.bus.look(&self.topic, positions, RECORDS_PER_LOOK, BYTES_PER_LOOK).await?;
+        let ends = self.bus.end_offsets(&self.topic).await?;
         let (mut has_moved, mut is_noted, mut bytes) = (false, true, 0);
-        self.places.0.resize(ahead.len().max(self.places.0.len()), 0);
-        let count = ahead.len();
-        let mut ahead: Vec<_> = ahead.into_iter().enumerate().collect();
+        self.places.0.resize(ends.len().max(self.places.0.len()), 0);
+        let count = ends.len();
+        let mut ends: Vec<_> = ends.into_iter().enumerate().collect();
         // Each in turn, so that a busy partition keeps none of the others waiting.
-        ahead.rotate_left(self.first.min(count));
-        for (number, ahead) in ahead {
+        ends.rotate_left(self.first.min(count));
+        for (number, end) in ends {
             if bytes >= MOST_READY {
                 self.first = number;
                 break;
             }
-            let records = match ahead.records {
+            let place = self.places.0[number];
+            if end <= place {
+                continue;
+            }
+            let partition = u32::try_from(number).unwrap_or(u32::MAX);
+            let records = match self.bus.fetch(&self.topic, partition, place, RECORDS_PER_LOOK, BYTES_PER_LOOK).await {
                 Ok(records) => records,
                 Err(Error::RecordsGone { partition, from, resume, .. }) if resume > from => {
                     self.places.0[number] = resume;

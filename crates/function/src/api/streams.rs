@@ -44,6 +44,12 @@ impl Streams {
         Ok(Place { _permit: Arc::clone(&self.0).try_acquire_owned().map_err(busy)? })
     }
 
+    /// How many places are taken.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        MOST.saturating_sub(self.0.available_permits())
+    }
+
     /// Answers with events until there are no more, or the client goes.
     ///
     /// Events are made when the connection takes them, so that none waits for a slow client but in its connection.
@@ -71,6 +77,7 @@ mod tests {
         let response = streams.enter().unwrap_err().into_response();
         let retry_after = response.headers()["retry-after"].to_str().unwrap();
         assert_eq!((response.status().as_u16(), retry_after), (503, "5"));
+        assert_eq!(streams.open(), MOST);
         taken.pop();
         assert!(streams.enter().is_ok());
     }

@@ -17,16 +17,23 @@ use streamforge_function::{
         response::{Response, sse::Event},
     },
 };
+use tokio::time::{Instant, sleep_until};
 
 use super::ApiState;
 use crate::document::Workflow;
 
-/// How often a watched document is looked at.
+/// How often a watched document is looked at by the first who watches.
 const LOOK: Duration = Duration::from_millis(500);
 
-const RECORDS_PER_READ: usize = 100;
-/// What waits in each connection while its client takes nothing.
-const BYTES_PER_READ: usize = 256 << 10;
+/// How much longer each further stream makes that, so that the store is asked a thousand times a second at most.
+const LOOK_PER_STREAM: Duration = Duration::from_millis(1);
+
+/// The shortest time between two looks at a topic of a stream that has seen all.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const RECORDS_PER_LOOK: usize = 100;
+/// What waits while the client takes nothing.
+const BYTES_PER_LOOK: usize = 64 << 10;
 
 /// Largest message that a client may send; nothing is asked of it.
 const LARGEST_MESSAGE: usize = 64 << 10;
@@ -71,7 +78,8 @@ impl Watch {
                 self.last = Some(workflow.clone());
                 return Some(workflow);
             }
-            tokio::time::sleep(LOOK).await;
+            let streams = u32::try_from(self.state.streams.open()).unwrap_or(u32::MAX);
+            tokio::time::sleep(LOOK + LOOK_PER_STREAM * streams).await;
         }
     }
 }
@@ -115,9 +123,16 @@ async fn forward(mut socket: WebSocket, bus: &dyn Bus, topic: &str, mut offsets:
     let mut appended = bus.appended();
     loop {
         appended.borrow_and_update();
+        let looked_at = Instant::now();
         let mut is_idle = true;
-        for (partition, offset) in (0..).zip(&mut offsets) {
-            let read = bus.read(topic, partition, *offset, RECORDS_PER_READ, BYTES_PER_READ).await;
+        let ends = bus.end_offsets(topic).await.map_err(|error| error.to_string())?;
+        offsets.resize(ends.len().max(offsets.len()), 0);
+        // One after another: what all partitions hold may be much at once.
+        for ((partition, offset), end) in (0..).zip(&mut offsets).zip(ends) {
+            if end <= *offset {
+                continue;
+            }
+            let read = bus.read(topic, partition, *offset, RECORDS_PER_LOOK, BYTES_PER_LOOK).await;
             for stored in read.map_err(|error| error.to_string())? {
                 is_idle = false;
                 *offset = stored.offset + 1;
@@ -136,14 +151,19 @@ async fn forward(mut socket: WebSocket, bus: &dyn Bus, topic: &str, mut offsets:
                 None => break,
             }
         }
-        if !is_idle {
-            continue;
-        }
-        tokio::select! {
-            changed = appended.changed() => changed.map_err(|_| "the bus is closed".to_owned())?,
-            received = socket.recv() => if has_ended(received)? {
-                return Ok(());
-            },
+        let mut is_due = !is_idle;
+        let next = if is_idle { looked_at + PAUSE } else { looked_at };
+        loop {
+            tokio::select! {
+                changed = appended.changed(), if !is_due => {
+                    changed.map_err(|_| "the bus is closed".to_owned())?;
+                    is_due = true;
+                }
+                () = sleep_until(next), if is_due => break,
+                received = socket.recv() => if has_ended(received)? {
+                    return Ok(());
+                },
+            }
         }
     }
 }
