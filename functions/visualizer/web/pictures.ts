@@ -109,7 +109,6 @@ async function take(shot: Shot): Promise<void> {
         }
       }
     },
-    [/views\/book/],
   );
 }
 

@@ -6,7 +6,7 @@ import { Book, crc32, rungs } from '../src/market/book';
 import { band, hits, likeliest, type Prediction } from '../src/market/prediction';
 import { Links } from '../src/links';
 import { extent, parse as parseChosen, ranking } from '../src/models/card';
-import { bySize, outline, place, type Placed } from '../src/graph/layout';
+import { begun, bySize, outline, place, type Placed } from '../src/graph/layout';
 import { insert } from '../src/platform/messages';
 import { add, path, steps } from '../src/platform/sample';
 import { Reader, type Message } from '../src/sse';
@@ -277,6 +277,9 @@ describe('graph', () => {
   it('has its symbols where they were in the graph before', () => {
     const before = [...place(outline({ nodes, edges }))].at(-1)!;
     const stood = new Map(nodes.map(({ symbol }, index) => [symbol, before.points[index]!]));
+    // Until they are placed, too; those that never stood anywhere stand on a circle.
+    assert.deepEqual(begun({ nodes }, stood), before.points);
+    assert.deepEqual(begun({ nodes: [node('new')] }, stood), [{ x: 1, y: 0.5 }]);
     const later = nodes.toReversed();
     const turned = edges.map(({ from, to, weight }) => edge(5 - from, 5 - to, weight * 0.9));
     const { points } = [...place(outline({ nodes: later, edges: turned }, stood))].at(-1)!;

@@ -5,12 +5,14 @@ import { EdgeLineProgram } from 'sigma/rendering';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { count } from '../format';
 import { useTheme } from '../shell/theme';
-import { range, type Placed, type Point, type Whole } from './layout';
+import { range, type Edge, type Placed, type Point, type Whole } from './layout';
 import { drawName, mix, palette, type Palette } from './paint';
 
 /** Graphs with more nodes have smaller dots; those with more edges, hair lines that are not drawn while anything moves. */
 const MANY_NODES = 120;
 const MANY_EDGES = 2_000;
+/** Of many edges not every step of a slider is drawn. */
+const REBUILD_MILLIS = 120;
 /** So many neighbours have their names beside the chosen symbol. */
 const NAMED = 24;
 const ZOOM = { duration: 150 };
@@ -19,16 +21,13 @@ const MIDDLE: Point = { x: 0.5, y: 0.5 };
 export interface DrawingProps {
   whole: Whole;
   placed: Placed;
-  /** Edges of a smaller correlation are not drawn. */
-  least: number;
-  /** How many those are that are drawn. */
-  edges: number;
+  /** Those that are drawn; a picture is made of no others, so that a few of many are drawn at once. */
+  edges: readonly Edge[];
   chosen: number | undefined;
   onChoose(index: number | undefined): void;
 }
 
 interface Look {
-  least: number;
   chosen: number | undefined;
   near: ReadonlySet<number>;
   /** Whether edges are left out while the symbols move to their places. */
@@ -37,11 +36,11 @@ interface Look {
 }
 
 export function Drawing(props: DrawingProps) {
-  const { whole, placed, least, chosen } = props;
+  const { whole, placed, edges, chosen } = props;
   const place = useRef<HTMLDivElement>(null);
   const sigma = useRef<Sigma | undefined>(undefined);
-  const built = useRef<Whole | undefined>(undefined);
-  const look = useRef<Look>({ least: 0, chosen: undefined, near: new Set(), isBare: false, colours: palette() });
+  const built = useRef<{ whole?: Whole; edges?: readonly Edge[] }>({});
+  const look = useRef<Look>({ chosen: undefined, near: new Set(), isBare: false, colours: palette() });
   const choose = useRef(props.onChoose);
   choose.current = props.onChoose;
   const [problem, setProblem] = useState<string>();
@@ -72,20 +71,25 @@ export function Drawing(props: DrawingProps) {
     if (!sigma.current) return;
     // Points fill a square, the frame is as wide as it is.
     const points = placed.points.map(({ x, y }) => ({ x: x * shape, y }));
-    look.current.isBare = !placed.isSettled && whole.edges.length > MANY_EDGES;
+    look.current.isBare = !placed.isSettled && edges.length > MANY_EDGES;
     if (placed.isSettled) sigma.current.scheduleRefresh();
-    if (built.current === whole) return move(sigma.current.getGraph(), points);
-    built.current = whole;
-    sigma.current.setSetting('hideEdgesOnMove', whole.edges.length > MANY_EDGES);
-    // Of many names only some have room.
-    sigma.current.setSetting('labelDensity', whole.nodes.length > MANY_NODES ? 1 : MANY_NODES);
-    sigma.current.setGraph(build(whole, { ...placed, points }));
-  }, [whole, placed, shape]);
+    const rebuild = () => {
+      built.current = { whole, edges };
+      sigma.current?.setSetting('hideEdgesOnMove', edges.length > MANY_EDGES);
+      // Of many names only some have room.
+      sigma.current?.setSetting('labelDensity', whole.nodes.length > MANY_NODES ? 1 : MANY_NODES);
+      sigma.current?.setGraph(build(whole, edges, { ...placed, points }));
+    };
+    if (built.current.whole !== whole) return rebuild();
+    if (built.current.edges === edges) return move(sigma.current.getGraph(), points, placed.communities);
+    const timer = setTimeout(rebuild, edges.length > MANY_EDGES ? REBUILD_MILLIS : 0);
+    return () => clearTimeout(timer);
+  }, [whole, edges, placed, shape]);
   useEffect(() => {
-    const near = new Set(whole.edges.flatMap(({ from, to }) => (from === chosen ? [to] : to === chosen ? [from] : [])));
-    Object.assign(look.current, { least, chosen, near });
+    const near = new Set(edges.flatMap(({ from, to }) => (from === chosen ? [to] : to === chosen ? [from] : [])));
+    Object.assign(look.current, { chosen, near });
     sigma.current?.scheduleRefresh();
-  }, [whole, least, chosen]);
+  }, [edges, chosen]);
   useEffect(() => {
     look.current.colours = palette();
     sigma.current?.scheduleRefresh();
@@ -93,7 +97,7 @@ export function Drawing(props: DrawingProps) {
   const camera = () => sigma.current?.getCamera();
   return (
     <div class="panel drawing" data-settled={placed.isSettled}>
-      <div class="canvas" ref={place} role="img" aria-label={`${count(whole.nodes.length)} symbols and ${count(props.edges)} edges; the lists beside have them by name`} />
+      <div class="canvas" ref={place} role="img" aria-label={`${count(whole.nodes.length)} symbols and ${count(edges.length)} edges; the lists beside have them by name`} />
       {problem !== undefined && <p class="empty">{problem}</p>}
       <div class="zoom" role="group" aria-label="Picture">
         <button type="button" aria-label="Nearer" onClick={() => void camera()?.animatedZoom(ZOOM)}>
@@ -133,8 +137,8 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
       return near.has(index) ? { ...node, color: own, forceLabel: near.size <= NAMED, zIndex: 1 } : { ...node, color: mix(colours.surface, own, 0.2), label: null };
     },
     edgeReducer: (_, { from, to, correlation, share, size, faintest, type }) => {
-      const { colours, chosen, least, isBare } = look;
-      if (isBare || Math.abs(Number(correlation)) < least) return { hidden: true };
+      const { colours, chosen, isBare } = look;
+      if (isBare) return { hidden: true };
       const isOwn = chosen === undefined || from === chosen || to === chosen;
       const strength = isOwn ? Number(faintest) + 0.65 * Number(share) : 0.06;
       const colour = mix(colours.surface, Number(correlation) < 0 ? colours.against : colours.line, strength);
@@ -152,10 +156,11 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
 }
 
 /** Strong edges are drawn last, above the others. */
-function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph {
+function build({ nodes, edges: all }: Whole, edges: readonly Edge[], { points, communities }: Placed): Graph {
   const graph = new Graph({ type: 'undirected' });
   const [calmest, wildest] = range(nodes.map(({ volatility }) => volatility));
-  const [weakest, strongest] = range(edges.map(({ weight }) => Math.abs(weight)));
+  // Of all edges, so that a line is as wide however many are drawn.
+  const [weakest, strongest] = range(all.map(({ weight }) => Math.abs(weight)));
   const isDense = edges.length > MANY_EDGES;
   const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.35];
   nodes.forEach(({ symbol, volatility }, index) => {
@@ -170,6 +175,7 @@ function build({ nodes, edges }: Whole, { points, communities }: Placed): Graph 
   return graph;
 }
 
-function move(graph: Graph, points: Point[]): void {
-  graph.updateEachNodeAttributes((key, attributes) => ({ ...attributes, ...points[Number(key)] }), { attributes: ['x', 'y'] });
+function move(graph: Graph, points: Point[], communities: number[]): void {
+  const moved = (key: string) => ({ ...points[Number(key)], community: communities[Number(key)] ?? 0 });
+  graph.updateEachNodeAttributes((key, attributes) => ({ ...attributes, ...moved(key) }), { attributes: ['x', 'y', 'community'] });
 }

@@ -38,7 +38,7 @@ export interface Point {
 export interface Placed {
   /** Between 0 and 1 in both directions, one for each node. */
   points: Point[];
-  /** Number of each node's community, the largest first. */
+  /** Number of each node's community, the largest first; none before they are found. */
   communities: number[];
   /** Whether the points will not move any more. */
   isSettled: boolean;
@@ -66,6 +66,14 @@ export function outline({ nodes, edges }: Pick<Whole, 'nodes' | 'edges'>, before
     ends: Uint32Array.from(sound.flatMap(({ from, to }) => [from, to])),
     weights: Float64Array.from(sound, ({ weight }) => Math.abs(weight)),
   };
+}
+
+/** Where symbols are before they are placed: where they stood, or on a circle. */
+export function begun({ nodes }: Pick<Whole, 'nodes'>, before: ReadonlyMap<string, Point>): Point[] {
+  return nodes.map(({ symbol }, index) => {
+    const angle = (2 * Math.PI * index) / nodes.length;
+    return before.get(symbol) ?? { x: 0.5 + 0.5 * Math.cos(angle), y: 0.5 + 0.5 * Math.sin(angle) };
+  });
 }
 
 /** Places a graph; what stood somewhere before begins there, so that a later graph is found again. */

@@ -114,7 +114,7 @@ function One({ shown: { whole, placed } }: { shown: Shown }) {
           ['Bars', whole.interval],
           ['Symbols', count(whole.nodes.length)],
           ['Edges', `${count(edges.length)}${edges.length === whole.edges.length ? '' : ` of ${count(whole.edges.length)}`}`],
-          ['Communities', count(new Set(placed.communities).size)],
+          ['Communities', placed.communities.length === 0 && whole.nodes.length > 0 ? '…' : count(new Set(placed.communities).size)],
           [
             'Correlation of at least',
             <label class="slider">
@@ -126,7 +126,7 @@ function One({ shown: { whole, placed } }: { shown: Shown }) {
         ]}
       />
       <div class="graph-main">
-        <Drawing whole={whole} placed={placed} least={least} edges={edges.length} chosen={number} onChoose={choose} />
+        <Drawing whole={whole} placed={placed} edges={edges} chosen={number} onChoose={choose} />
         <div class="beside-graph">
           {number !== undefined && <Chosen whole={whole} edges={edges} number={number} community={placed.communities[number]} onClose={() => setChosen(undefined)} />}
           <Lists whole={whole} communities={placed.communities} edges={edges} chosen={number} onChoose={choose} />

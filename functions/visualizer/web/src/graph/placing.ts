@@ -1,6 +1,9 @@
 /** A graph together with where its symbols stand, which a worker finds. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { outline, type Placed, type Point, type Whole } from './layout';
+import { begun, outline, type Placed, type Point, type Whole } from './layout';
+
+/** To find the communities of more edges takes a while: until then the symbols are drawn where they stood before. */
+const MANY = 5_000;
 
 export interface Shown {
   whole: Whole;
@@ -22,6 +25,7 @@ export function usePlaced(whole: Whole | undefined): { shown: Shown | undefined;
     // Without a node there is nothing to place; without a worker, the tables are there all the same.
     const unplaced = { points: [], communities: [], isSettled: true };
     if (whole.nodes.length === 0) return show(unplaced);
+    if (whole.edges.length > MANY) show({ points: begun(whole, stood.current), communities: [], isSettled: false });
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
     worker.onmessage = ({ data }: MessageEvent<Placed>) => show(data);
     worker.onerror = ({ message }) => {

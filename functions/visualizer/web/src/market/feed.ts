@@ -2,7 +2,7 @@
 import { get, Problem, query, words } from '../api';
 import { follow, type Message } from '../stream';
 import { addNewer, addOlder, bar, fold, length, type Bar, type Gap, type Held, type Page, type Row } from './bars';
-import { Book, type DepthData, type Level } from './book';
+import { Book, type DepthData, type Level, type Trust } from './book';
 import type { Prediction } from './prediction';
 
 export interface Trade {
@@ -220,12 +220,13 @@ export class Feed {
 
   /** The book as the log has it, and the place in the stream from which it goes on. */
   async #readBook(): Promise<string | undefined> {
-    type Answer = { last_update_id: number; bids: Level[]; asks: Level[]; at: number; resume: string; is_whole: boolean };
+    type Answer = { book: { last_update_id: number; bids: Level[]; asks: Level[]; at: number; trust: Trust } | null; resume: string };
     let place: string | undefined;
-    await this.#ask<Answer>(query('/views/book', { symbol: this.symbol }), (answer) => {
-      this.#view.book.reset(answer.last_update_id, answer.bids, answer.asks, answer.is_whole ? 'whole' : 'partial');
-      this.#set({ bookVersion: this.#view.bookVersion + 1, bookAt: answer.at });
-      place = answer.resume;
+    await this.#ask<Answer>(query('/views/book', { symbol: this.symbol }), ({ book, resume }) => {
+      place = resume;
+      if (!book) return;
+      this.#view.book.reset(book.last_update_id, book.bids, book.asks, book.trust);
+      this.#set({ bookVersion: this.#view.bookVersion + 1, bookAt: book.at });
     });
     return place;
   }

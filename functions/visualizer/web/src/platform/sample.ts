@@ -8,10 +8,10 @@ export interface Sample {
 
 export interface ColdStart {
   at: number;
-  scale_ms?: number | null;
-  start_ms?: number | null;
-  ready_ms?: number | null;
-  first_event_ms?: number | null;
+  /** From the first event that waits to the wish for a worker, from there until one listens, and until it answered. */
+  scale_ms: number | null;
+  ready_ms: number;
+  first_event_ms: number | null;
 }
 
 export interface Func {
@@ -89,8 +89,7 @@ export function path(line: Step[], from: number, to: number, top: number, width:
 
 export const PHASES = [
   ['scale_ms', 'scale'],
-  ['start_ms', 'start'],
-  ['ready_ms', 'ready'],
+  ['ready_ms', 'start'],
   ['first_event_ms', 'first event'],
 ] as const;
 

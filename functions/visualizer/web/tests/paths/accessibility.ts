@@ -37,7 +37,6 @@ export function accessibility(world: World): void {
               assert.ok(tooWide <= 0, `it is ${tooWide} pixels wider than a screen of ${width}`);
             }
           },
-          [/views\/book/],
         );
       });
     }

@@ -17,7 +17,7 @@ export function market({ site, browser }: World): void {
         // The bars around it are read, and the chart says that a gap is in it.
         await page.waitForFunction(() => Number(document.querySelector<HTMLElement>('.market-main')?.dataset['gaps']) > 0);
         assert.match((await page.locator('.candles').getAttribute('aria-label')) ?? '', /1 gaps/);
-      }, [/views\/book/]);
+      });
     });
 
     it('moves with the market: candles, trades and an order book with the checksum of the feed', async () => {
@@ -32,7 +32,7 @@ export function market({ site, browser }: World): void {
         assert.deepEqual(bids, bids.toSorted((a, b) => b - a));
         assert.deepEqual(asks, asks.toSorted((a, b) => b - a));
         assert.ok((bids[0] ?? 0) < (asks.at(-1) ?? 0), 'the best bid is below the best ask');
-      }, [/views\/book/]);
+      });
     });
 
     it('reads history as one scrolls to it', async () => {
@@ -46,7 +46,7 @@ export function market({ site, browser }: World): void {
           await page.mouse.wheel(0, 600);
           return Number(await page.locator('.market-main').getAttribute('data-bars')) > 2_000 ? true : undefined;
         });
-      }, [/views\/book/]);
+      });
     });
   });
 }
