@@ -46,9 +46,16 @@ export function percent(share: number, places = 1): string {
   return Number.isFinite(share) ? `${(share * 100).toFixed(places)} %` : '–';
 }
 
-/** A decimal text without the noughts behind it that say nothing. */
-export function decimal(text: string): string {
-  return text.includes('.') ? text.replace(/0+$/, '').replace(/\.$/, '') : text;
+/** A decimal text without the noughts behind it that say nothing, but with so many places that it stands below others. */
+export function decimal(text: string, least = 0): string {
+  const [whole = '', fraction = ''] = text.split('.');
+  const kept = fraction.replace(/0+$/, '').padEnd(least, '0');
+  return kept === '' ? whole : `${whole}.${kept}`;
+}
+
+/** The places behind the point that say something in one of these texts. */
+export function places(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, decimal(text).split('.')[1]?.length ?? 0), 0);
 }
 
 export function bytes(value: number): string {

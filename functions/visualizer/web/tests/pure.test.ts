@@ -11,7 +11,7 @@ import { insert } from '../src/platform/messages';
 import { add, path, steps } from '../src/platform/sample';
 import { Reader, type Message } from '../src/sse';
 import { address, parse as parsePlace } from '../src/shell/router';
-import { decimal, digits, duration } from '../src/format';
+import { decimal, digits, duration, places } from '../src/format';
 import { arrange } from '../src/workflows/cause';
 import { boxes, hasFailed, lines, tasks, withReason, type Stage, type Workflow } from '../src/workflows/document';
 import { inForm, locate, request, text, type Draft } from '../src/workflows/draft';
@@ -300,6 +300,8 @@ describe('addresses and words', () => {
   it('are short', () => {
     assert.deepEqual([0, 999, 61_000, 3_600_000, 90_000_000].map(duration), ['0 ms', '999 ms', '1 min 01 s', '1 h 00 min', '1 d 1 h']);
     assert.deepEqual([decimal('1.5000'), decimal('100'), decimal('2.000')], ['1.5', '100', '2']);
+    const least = places(['1.5000', '100', '0.07']);
+    assert.deepEqual([decimal('1.5000', least), decimal('100', least), decimal('0.125', least)], ['1.50', '100.00', '0.125']);
     assert.equal(digits(0.000123456, 3), '0.000123');
   });
 

@@ -1,5 +1,5 @@
 /** The order book: the best levels of both sides with what lies there, and all of it as depth. */
-import { clock, decimal, digits } from '../format';
+import { clock, decimal, digits, places } from '../format';
 import { rungs, type Book, type Rung } from './book';
 
 const LEVELS = 12;
@@ -13,7 +13,9 @@ export function Ladder({ book, at }: { book: Book; at: number | undefined }) {
   const bids = rungs(book.bids(), DEPTH_LEVELS);
   const asks = rungs(book.asks(), DEPTH_LEVELS);
   const [bid, ask] = [bids[0], asks[0]];
-  const most = Math.max(...[...bids.slice(0, LEVELS), ...asks.slice(0, LEVELS)].map((rung) => rung.sum), 0);
+  const shown = [...bids.slice(0, LEVELS), ...asks.slice(0, LEVELS)];
+  const most = Math.max(...shown.map((rung) => rung.sum), 0);
+  const look = { most, ofPrice: places(shown.map(({ price }) => price)), ofQuantity: places(shown.map(({ quantity }) => quantity)) };
   return (
     <section class="panel ladder" aria-label="Order book">
       <header class="head">
@@ -33,7 +35,7 @@ export function Ladder({ book, at }: { book: Book; at: number | undefined }) {
                 <th class="number">Sum</th>
               </tr>
             </thead>
-            <tbody class="asks">{asks.slice(0, LEVELS).toReversed().map((rung) => <Level key={rung.price} rung={rung} most={most} />)}</tbody>
+            <tbody class="asks">{asks.slice(0, LEVELS).toReversed().map((rung) => <Level key={rung.price} rung={rung} {...look} />)}</tbody>
             <tbody class="spread">
               <tr>
                 <td class="number">{bid && ask ? digits((Number(bid.price) + Number(ask.price)) / 2, 8) : ''}</td>
@@ -42,7 +44,7 @@ export function Ladder({ book, at }: { book: Book; at: number | undefined }) {
                 </td>
               </tr>
             </tbody>
-            <tbody class="bids">{bids.slice(0, LEVELS).map((rung) => <Level key={rung.price} rung={rung} most={most} />)}</tbody>
+            <tbody class="bids">{bids.slice(0, LEVELS).map((rung) => <Level key={rung.price} rung={rung} {...look} />)}</tbody>
           </table>
           <Depth bids={bids} asks={asks} />
           {at !== undefined && <p class="quiet small">of {clock(at)}</p>}
@@ -52,12 +54,12 @@ export function Ladder({ book, at }: { book: Book; at: number | undefined }) {
   );
 }
 
-function Level({ rung, most }: { rung: Rung; most: number }) {
+function Level({ rung, most, ofPrice, ofQuantity }: { rung: Rung; most: number; ofPrice: number; ofQuantity: number }) {
   const share = most === 0 ? 0 : (rung.sum / most) * 100;
   return (
     <tr>
-      <td class="number price">{decimal(rung.price)}</td>
-      <td class="number">{decimal(rung.quantity)}</td>
+      <td class="number price">{decimal(rung.price, ofPrice)}</td>
+      <td class="number">{decimal(rung.quantity, ofQuantity)}</td>
       <td class="number quiet sum" style={{ backgroundSize: `${share}% 100%` }}>
         {digits(rung.sum, 5)}
       </td>

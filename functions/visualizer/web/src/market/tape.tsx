@@ -1,9 +1,14 @@
 /** Trades as they happen, newest first; older ones are read as one scrolls. */
-import { clock, decimal } from '../format';
+import { clock, decimal, places } from '../format';
 import { Cell, Rows } from '../shell/rows';
 import type { Trade } from './feed';
 
+/** By so many trades it is known how many digits the market writes. */
+const LOOKED_AT = 100;
+
 export function Tape({ trades, onEnd }: { trades: Trade[]; onEnd(): void }) {
+  const newest = trades.slice(0, LOOKED_AT);
+  const [ofPrice, ofQuantity] = [places(newest.map(({ price }) => price)), places(newest.map(({ quantity }) => quantity))];
   return (
     <section class="panel tape" aria-label="Trades">
       <header class="head">
@@ -24,9 +29,9 @@ export function Tape({ trades, onEnd }: { trades: Trade[]; onEnd(): void }) {
             trade && (
               <>
                 <Cell class="quiet">{clock(trade.time)}</Cell>
-                <Cell class="number price">{decimal(trade.price)}</Cell>
+                <Cell class="number price">{decimal(trade.price, ofPrice)}</Cell>
                 <Cell class="number" title={trade.isSale ? 'sold' : 'bought'}>
-                  {decimal(trade.quantity)}
+                  {decimal(trade.quantity, ofQuantity)}
                 </Cell>
               </>
             )
