@@ -1,6 +1,9 @@
 //! A table as a Parquet file: each column has a name, a type, and knows its value of a row.
 
-use std::{io::Write, sync::Arc};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
 use parquet::{
     basic::Compression,
@@ -187,7 +190,13 @@ fn unscaled(value: Decimal) -> Option<i128> {
 
 impl From<ParquetError> for Failure {
     fn from(error: ParquetError) -> Self {
-        Self::failed(&error)
+        match error {
+            // The writer's own failure, of which a closed pipe is none.
+            ParquetError::External(cause) => cause
+                .downcast::<io::Error>()
+                .map_or_else(|cause| Self::failed(cause.as_ref()), |cause| Self::from(*cause)),
+            error => Self::failed(&error),
+        }
     }
 }
 
@@ -264,6 +273,29 @@ mod tests {
             let trades = trades.map_or(Field::Null, |trades| Field::Long(i64::try_from(trades).unwrap()));
             assert_eq!((digits(&found[0]), &found[1]), (250_000_000, &trades));
         }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        /// Takes no byte.
+        struct Deaf(io::ErrorKind);
+        impl Write for Deaf {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Err(self.0.into())
+            }
+        }
+        let write = |kind| {
+            let columns = vec![column("trades", Values::Count(maybe(|row: &Row| row.1)))];
+            let mut table = Table::begin(columns, Deaf(kind))?;
+            table.write(&vec![("1", Some(1)); 100_000])?;
+            table.end()
+        };
+        assert_eq!(write(io::ErrorKind::BrokenPipe), Err(Failure::ClosedPipe));
+        assert_eq!(write(io::ErrorKind::StorageFull), Err(Failure::Failed("no storage space".to_owned())));
     }
 
     #[test]
