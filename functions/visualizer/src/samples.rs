@@ -29,7 +29,7 @@ pub struct ColdStart {
     pub at: Millis,
     /// How long the oldest event had waited by then, where one did.
     pub scale_ms: Option<Millis>,
-    /// How long it took from there until a worker took events.
+    /// How long it took from there until a worker took events, or a run of a job had claimed a task.
     pub ready_ms: Millis,
     /// How long it took from there until a first event was answered, once one was.
     pub first_event_ms: Option<Millis>,

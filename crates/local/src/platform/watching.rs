@@ -102,8 +102,17 @@ impl Watched {
 pub(super) async fn run(bus: Arc<dyn Bus>, mut watched: Vec<Watched>, samples: Samples, shutdown: CancellationToken) {
     let mut followers = JoinSet::new();
     for one in &watched {
-        if let Source::Workers { counts, .. } = &one.counts {
-            followers.spawn(follow(counts.clone(), Arc::clone(&bus), one.triggers.clone(), Arc::clone(&one.starts)));
+        let (bus, triggers, starts) = (Arc::clone(&bus), one.triggers.clone(), Arc::clone(&one.starts));
+        match &one.counts {
+            Source::Workers { counts, .. } => {
+                let wanted_and_there = |counts: &Counts| (counts.desired, counts.ready);
+                followers.spawn(follow(counts.clone(), wanted_and_there, bus, triggers, starts));
+            }
+            // A run is there when it has claimed a task.
+            Source::Runs(counts) => {
+                let wanted_and_there = |counts: &JobCounts| (counts.pending + counts.running, counts.running);
+                followers.spawn(follow(counts.clone(), wanted_and_there, bus, triggers, starts));
+            }
         }
     }
     let mut ticks = interval(PERIOD);
@@ -121,16 +130,17 @@ pub(super) async fn run(bus: Arc<dyn Bus>, mut watched: Vec<Watched>, samples: S
     }
 }
 
-/// Notes how long it takes from the moment at which a function that sleeps is woken until a worker takes events.
-async fn follow(
-    mut counts: watch::Receiver<Counts>,
+/// Notes how long it takes from the moment at which a function or job that sleeps is woken until one is there.
+async fn follow<C>(
+    mut counts: watch::Receiver<C>,
+    wanted_and_there: fn(&C) -> (u32, u32),
     bus: Arc<dyn Bus>,
     triggers: Vec<KafkaTrigger>,
     starts: Arc<Mutex<VecDeque<ColdStart>>>,
 ) {
     let (mut woken, mut scale_ms) = (None, None);
     while counts.changed().await.is_ok() {
-        let Counts { desired, ready, .. } = *counts.borrow_and_update();
+        let (desired, ready) = wanted_and_there(&counts.borrow_and_update());
         let was_asleep = woken.is_none();
         let start = started(&mut woken, desired, ready, now());
         if let Some(at) = woken.filter(|_| was_asleep) {
