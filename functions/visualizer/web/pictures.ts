@@ -1,7 +1,7 @@
 /**
  * Takes the pictures of the documentation: every page beside a live market, light and dark, wide and narrow.
  *
- * `STREAMFORGE=… npm run pictures` writes docs/pages/*.png; it takes some minutes, of which a training is the most.
+ * `STREAMFORGE=… npm run pictures` writes docs/pages/*.webp; it takes some minutes, of which a training is the most.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,8 @@ import { Site, until, USUAL } from './tests/support/site';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FOLDER = join(ROOT, 'docs/pages');
-const LARGEST = 150_000;
+/** Of 100, at which small letters are as sharp as on the page. */
+const QUALITY = 90;
 const DAY = 86_400_000;
 const TRAINING_MILLIS = 600_000;
 
@@ -105,17 +106,18 @@ async function take(shot: Shot): Promise<void> {
           await page.emulateMedia({ colorScheme });
           // Charts draw what they were given in the next frames.
           await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 700)));
-          await keep(page, `${shot.name}-${colorScheme}${width < 1_000 ? '-narrow' : ''}.png`, width, height);
+          await keep(page, `${shot.name}-${colorScheme}${width < 1_000 ? '-narrow' : ''}.webp`);
         }
       }
     },
   );
 }
 
-/** Writes a picture; what is lower down is left out where it would be too large. */
-async function keep(page: Page, name: string, width: number, height: number): Promise<void> {
-  let picture = await page.screenshot();
-  for (let rest = height - 60; picture.length > LARGEST && rest > 400; rest -= 60) picture = await page.screenshot({ clip: { x: 0, y: 0, width, height: rest } });
+async function keep(page: Page, name: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: QUALITY });
+  await session.detach();
+  const picture = Buffer.from(data, 'base64');
   await writeFile(join(FOLDER, name), picture);
   console.log(`${name} ${Math.round(picture.length / 1_000)} kB`);
 }

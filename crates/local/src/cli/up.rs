@@ -80,7 +80,8 @@ pub(super) async fn execute(arguments: Arguments, places: &Places, output: Outpu
         }))?;
     } else {
         output::line(&format!("ingress    {}/{{namespace}}/{{broker}}", state.ingress_url))?;
-        output::line(&format!("API        {}", state.api_url))?;
+        output::line(&format!("pages      {}", state.api_url))?;
+        output::line(&format!("API        {}/docs", state.api_url))?;
         output::line(&format!("exchange   {} at {}", state.exchange, state.exchange_url))?;
         output::line(&format!("manifests  {}", platform.manifests()))?;
         output::line(&format!("data       {}", platform.folder().root().display()))?;

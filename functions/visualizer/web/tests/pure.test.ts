@@ -306,8 +306,8 @@ describe('addresses and words', () => {
   });
 
   it('of a log are those of the line', () => {
-    const line = JSON.stringify({ timestamp: '2026-01-01T00:00:00.123456Z', level: 'INFO', fields: { message: 'task failed', task: 't' }, target: 'x' });
-    assert.equal(plain({ at: '', function: 'f', line }), '2026-01-01 00:00:00.123 INFO  f task failed task=t');
-    assert.equal(plain({ at: '', function: 'f', line: 'plain' }), 'f plain');
+    const text = JSON.stringify({ timestamp: '2026-01-01T00:00:00.123456Z', level: 'INFO', fields: { message: 'task failed', task: 't' }, target: 'x' });
+    assert.equal(plain({ at: '', function: 'f', text }), '2026-01-01 00:00:00.123 INFO  f task failed task=t');
+    assert.equal(plain({ at: '', function: 'f', text: 'plain' }), 'f plain');
   });
 });

@@ -121,7 +121,8 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
     labelSize: 12,
     labelRenderedSizeThreshold: 0,
     minEdgeThickness: 1,
-    stagePadding: 40,
+    // Names and the buttons have place beside the outermost dots.
+    stagePadding: 64,
     minCameraRatio: 0.05,
     maxCameraRatio: 2,
     zIndex: true,
@@ -140,7 +141,7 @@ function begin(frame: HTMLElement, look: Look, onChoose: (index: number | undefi
       const { colours, chosen, isBare } = look;
       if (isBare) return { hidden: true };
       const isOwn = chosen === undefined || from === chosen || to === chosen;
-      const strength = isOwn ? Number(faintest) + 0.65 * Number(share) : 0.06;
+      const strength = isOwn ? Number(faintest) + (1 - Number(faintest)) * Number(share) : 0.06;
       const colour = mix(colours.surface, Number(correlation) < 0 ? colours.against : colours.line, strength);
       return { type: String(type), size: Number(size), color: colour, zIndex: isOwn && chosen !== undefined ? 1 : 0 };
     },
@@ -162,15 +163,15 @@ function build({ nodes, edges: all }: Whole, edges: readonly Edge[], { points, c
   // Of all edges, so that a line is as wide however many are drawn.
   const [weakest, strongest] = range(all.map(({ weight }) => Math.abs(weight)));
   const isDense = edges.length > MANY_EDGES;
-  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.35];
+  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.5];
   nodes.forEach(({ symbol, volatility }, index) => {
     const size = (6 + (10 * (volatility - calmest)) / (wildest - calmest || 1)) * dot;
     graph.addNode(index, { label: symbol, ...(points[index] ?? MIDDLE), size, community: communities[index] ?? 0 });
   });
   for (const { from, to, weight, correlation } of edges.toSorted((a, b) => Math.abs(a.weight) - Math.abs(b.weight))) {
     if (from === to || !nodes[from] || !nodes[to]) continue;
-    const share = (Math.abs(weight) - weakest) / (strongest - weakest || 1);
-    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isDense ? 'hair' : 'line', size: 1.2 + 4 * share });
+    const share = strongest > weakest ? (Math.abs(weight) - weakest) / (strongest - weakest) : 1;
+    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isDense ? 'hair' : 'line', size: 1.5 + 4 * share });
   }
   return graph;
 }

@@ -21,7 +21,7 @@ export function Ladder({ book, at }: { book: Book; at: number | undefined }) {
       <header class="head">
         <h2>Order book</h2>
         <span class="space" />
-        <Trusted book={book} />
+        {(bid || ask) && <Trusted book={book} />}
       </header>
       {!bid && !ask ? (
         <p class="quiet">No depth has come for it.</p>

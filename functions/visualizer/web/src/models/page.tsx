@@ -4,7 +4,7 @@ import { post, words } from '../api';
 import { digits, instant, percent } from '../format';
 import { useData } from '../shell/data';
 import { Dialog, Facts, Trouble } from '../shell/parts';
-import { address, go, setQuery, type Place } from '../shell/router';
+import { address, go, type Place } from '../shell/router';
 import { extent, NETWORK, parse, sentence, TARGETS, type Card, type Chosen, type Model, type VersionInfo } from './card';
 import { Chart } from './scores';
 
@@ -14,7 +14,12 @@ export function ModelsPage({ place }: { place: Place }) {
   const model = data.models.find((one) => one.name === place.path[1]) ?? (place.path[1] === undefined ? data.models[0] : undefined);
   const version = place.query.get('version') ?? model?.latest ?? model?.versions[0]?.version;
   const first = model && version ? { name: model.name, version } : undefined;
-  const second = parse(place.query.get('with'));
+  const other = parse(place.query.get('with'));
+  const second = other && isSame(first, other) ? undefined : other;
+  const onPromoted = () => {
+    show(first, second);
+    reload();
+  };
   return (
     <section class="page">
       <header class="head">
@@ -25,7 +30,7 @@ export function ModelsPage({ place }: { place: Place }) {
       {data.models.length === 0 ? (
         <p class="empty">No model yet. A workflow with a training publishes one.</p>
       ) : (
-        <Versions models={data.models} first={first} second={second} onPromoted={reload} />
+        <Versions models={data.models} first={first} second={second} onPromoted={onPromoted} />
       )}
       {place.path[1] !== undefined && !model && <Trouble problem={`There is no model ${place.path[1]}.`} />}
       {first && <Cards first={first} second={second} />}
@@ -77,7 +82,7 @@ function Version(props: { model: Model; version: VersionInfo; first: Chosen | un
           name="first"
           aria-label={`Show ${own.name} ${own.version}`}
           checked={isSame(props.first, own)}
-          onChange={() => go(address(['models', own.name], { version: own.version, with: text(props.second) }), true)}
+          onChange={() => show(own, props.second)}
         />
       </td>
       <td>
@@ -86,7 +91,7 @@ function Version(props: { model: Model; version: VersionInfo; first: Chosen | un
           aria-label={`Compare with ${own.name} ${own.version}`}
           checked={isSame(props.second, own)}
           disabled={isSame(props.first, own)}
-          onChange={() => setQuery({ with: isSame(props.second, own) ? undefined : text(own) })}
+          onChange={() => show(props.first, isSame(props.second, own) ? undefined : own)}
         />
       </td>
       <td>{own.name}</td>
@@ -97,7 +102,7 @@ function Version(props: { model: Model; version: VersionInfo; first: Chosen | un
       <td>{version.interval}</td>
       <td class="number">{version.horizon}</td>
       <td class="number">{version.epochs}</td>
-      <td>{version.graph && <a href={address(['graph', version.graph])}>{version.graph}</a>}</td>
+      <td>{version.graph && <a class="clip graph" title={version.graph} href={address(['graph', version.graph])}>{version.graph}</a>}</td>
       <td class="number">{volatility && `${digits(volatility.mean)} ± ${digits(volatility.spread, 2)}`}</td>
       <td class="number">{direction && `${percent(direction.mean)} ± ${percent(direction.spread)}`}</td>
       <td class="number">{!isLatest && <Promote model={model} version={own.version} onPromoted={props.onPromoted} />}</td>
@@ -203,6 +208,11 @@ function useCard(chosen: Chosen | undefined): { card: Card | undefined; problem:
   const path = chosen && `/views/models/${encodeURIComponent(chosen.name)}/${encodeURIComponent(chosen.version)}`;
   const { data, problem } = useData<Card | { card: Card }>(path);
   return { card: data && ('card' in data ? data.card : data), problem };
+}
+
+/** Names what is shown: the version in use may become another. */
+function show(first: Chosen | undefined, second: Chosen | undefined): void {
+  if (first) go(address(['models', first.name], { version: first.version, with: text(second) }), true);
 }
 
 function isSame(a: Chosen | undefined, b: Chosen): boolean {

@@ -4,13 +4,13 @@ export interface LogLine {
   /** When, as the line says; empty for one that does not. */
   at: string;
   function: string;
-  line: string;
+  text: string;
 }
 
 /** The line without what its neighbours say as well; one that is no JSON stays as it is. */
-export function plain({ at, function: name, line }: LogLine): string {
-  const logged = object(line);
-  if (!logged) return [at, name, line].filter((part) => part !== '').join(' ');
+export function plain({ at, function: name, text }: LogLine): string {
+  const logged = object(text);
+  if (!logged) return [at, name, text].filter((part) => part !== '').join(' ');
   const { timestamp, level, fields, target: _target, span: _span, spans: _spans, ...others } = logged;
   const all = { ...others, ...(typeof fields === 'object' && fields !== null ? fields : {}) } as Record<string, unknown>;
   const { message, ...rest } = all;
@@ -19,9 +19,9 @@ export function plain({ at, function: name, line }: LogLine): string {
   return [time, String(level ?? '').padEnd(5), name, String(message ?? ''), ...details].filter((part) => part.trim() !== '').join(' ');
 }
 
-function object(line: string): Record<string, unknown> | undefined {
+function object(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

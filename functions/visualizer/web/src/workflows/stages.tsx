@@ -1,7 +1,7 @@
 /** The stages of a workflow as a graph: what waits for what, and how far each is. */
 import { clock, count } from '../format';
 import { Progress, Status } from '../shell/parts';
-import { boxes, hasFailed, isEndless, lines, progress, type Box, type Summary, type Workflow } from './document';
+import { boxes, hasFailed, isEndless, isOver, lines, progress, type Box, type Summary, type Workflow } from './document';
 
 const WIDTH = 196;
 const HEIGHT = 84;
@@ -38,7 +38,9 @@ function StageBox({ box, workflow, counts }: { box: Box; workflow: Workflow; cou
   const told = counts?.stages.find((other) => other.name === stage.name);
   const own = progress(workflow, stage);
   const { done, total } = told ? { done: told.tasks_done, total: told.tasks_total } : own;
-  const status = told?.status ?? stage.status;
+  const reached = told?.status ?? stage.status;
+  // What a workflow that ended did not come to is waited for no more.
+  const status = reached === 'pending' && isOver(workflow.status) ? 'stopped' : reached;
   const failed = stage.tasks.filter(hasFailed).length;
   const attempts = stage.tasks.filter((task) => task.attempt > 1).length;
   const isLive = isEndless(stage);

@@ -103,8 +103,8 @@ export function Start(props: { onClose(): void; onStarted(id: string): void }) {
             </select>
           </label>
           <label>
-            Model
-            <input name="model" value={draft.model} placeholder="by itself" onInput={(event) => change({ model: event.currentTarget.value })} />
+            Name of the model
+            <input name="model" value={draft.model} placeholder="made up if empty" onInput={(event) => change({ model: event.currentTarget.value })} />
           </label>
           <div class="kinds wide" role="group" aria-label="Stages">
             {KINDS.map(({ name, title, hint }) => (

@@ -24,7 +24,7 @@ export function Tasks({ workflow, chosen }: { workflow: Workflow; chosen: string
         row={(index) => all[index] && <Line row={all[index]} isOver={isOver(workflow.status)} />}
         empty="No tasks yet."
       />
-      {row && <One row={row} isOver={isOver(workflow.status)} />}
+      {row && <One row={row} workflow={workflow} />}
     </div>
   );
 }
@@ -52,7 +52,8 @@ function Line({ row: { task }, isOver: isEnded }: { row: Row; isOver: boolean })
   );
 }
 
-function One({ row: { stage, task }, isOver: isEnded }: { row: Row; isOver: boolean }) {
+function One({ row: { stage, task }, workflow }: { row: Row; workflow: Workflow }) {
+  const isEnded = isOver(workflow.status);
   return (
     <aside class="panel" aria-label={`Task ${task.id}`}>
       <header class="head">
@@ -80,7 +81,7 @@ function One({ row: { stage, task }, isOver: isEnded }: { row: Row; isOver: bool
         ]}
       />
       <h3>Logs</h3>
-      <Logs query={{ task: task.id }} />
+      <Logs query={{ task: task.id, queue_id: workflow.id }} />
     </aside>
   );
 }

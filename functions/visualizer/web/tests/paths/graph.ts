@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import type { World } from '../pages.test';
 
-const MARGIN = 40;
+const MARGIN = 64;
 
 export function graph({ site, browser }: World): void {
   const settled = (page: Page) => page.locator('[data-settled="true"] .canvas[data-nodes="3"]').waitFor();

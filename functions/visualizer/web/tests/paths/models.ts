@@ -20,8 +20,12 @@ export function models({ site, browser, trained }: World): void {
         assert.equal(await page.locator('.card .scores').count(), 8);
         const row = page.locator('.versions tr', { hasText: other });
         await row.getByRole('button', { name: 'Promote' }).click();
+        const dialog = page.getByRole('dialog');
+        assert.equal(await dialog.evaluate((shown) => shown.scrollWidth > shown.clientWidth), false, 'the question is not cut off');
         await page.getByRole('button', { name: 'Promote it' }).click();
         await row.getByText('in use').waitFor();
+        const shown = await page.locator('.card h2').allTextContents();
+        assert.deepEqual(shown, [`pages ${before?.latest}`, `pages ${other}`], 'what was compared stays');
       });
       assert.equal((await own())?.latest, other);
     });

@@ -75,7 +75,7 @@ export function workflows({ site, browser }: World): void {
         assert.match((await page.getByTestId('why').textContent()) ?? '', /told to fail after 2 steps/);
         await page.getByRole('button', { name: 'dummy-service-dummy-btcusdt-0000' }).click();
         assert.match((await page.getByTestId('task-why').textContent()) ?? '', /told to fail after 2 steps/);
-        await page.locator('aside .logs').waitFor();
+        await page.locator('aside .logs', { hasText: 'task begun' }).waitFor();
         await page.getByRole('button', { name: 'Lineage' }).click();
         await page.locator('.lineage .row', { hasText: 'control.start' }).first().waitFor();
         await page.getByRole('button', { name: 'Run again' }).click();
