@@ -8,8 +8,11 @@ import { useTheme } from '../shell/theme';
 import { range, type Edge, type Placed, type Point, type Whole } from './layout';
 import { drawName, mix, palette, type Palette } from './paint';
 
-/** Graphs with more nodes have smaller dots; those with more edges, hair lines that are not drawn while anything moves. */
+/** Graphs with more nodes have smaller dots. */
 const MANY_NODES = 120;
+/** More edges than this have no width: wide ones cover each other, and cost the most where a processor draws them. */
+const WIDE_EDGES = 500;
+/** More edges than this are not drawn while anything moves. */
 const MANY_EDGES = 2_000;
 /** Of many edges not every step of a slider is drawn. */
 const REBUILD_MILLIS = 120;
@@ -162,8 +165,8 @@ function build({ nodes, edges: all }: Whole, edges: readonly Edge[], { points, c
   const [calmest, wildest] = range(nodes.map(({ volatility }) => volatility));
   // Of all edges, so that a line is as wide however many are drawn.
   const [weakest, strongest] = range(all.map(({ weight }) => Math.abs(weight)));
-  const isDense = edges.length > MANY_EDGES;
-  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, isDense ? 0.1 : 0.5];
+  const isFine = edges.length > WIDE_EDGES;
+  const [dot, faintest] = [nodes.length > MANY_NODES ? 0.45 : 1, edges.length > MANY_EDGES ? 0.1 : isFine ? 0.3 : 0.5];
   nodes.forEach(({ symbol, volatility }, index) => {
     const size = (6 + (10 * (volatility - calmest)) / (wildest - calmest || 1)) * dot;
     graph.addNode(index, { label: symbol, ...(points[index] ?? MIDDLE), size, community: communities[index] ?? 0 });
@@ -171,7 +174,7 @@ function build({ nodes, edges: all }: Whole, edges: readonly Edge[], { points, c
   for (const { from, to, weight, correlation } of edges.toSorted((a, b) => Math.abs(a.weight) - Math.abs(b.weight))) {
     if (from === to || !nodes[from] || !nodes[to]) continue;
     const share = strongest > weakest ? (Math.abs(weight) - weakest) / (strongest - weakest) : 1;
-    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isDense ? 'hair' : 'line', size: 1.5 + 4 * share });
+    graph.mergeEdge(from, to, { from, to, correlation, share, faintest, type: isFine ? 'hair' : 'line', size: 1.5 + 4 * share });
   }
   return graph;
 }

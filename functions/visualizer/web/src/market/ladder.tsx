@@ -61,7 +61,7 @@ function Level({ rung, most, ofPrice, ofQuantity }: { rung: Rung; most: number; 
       <td class="number price">{decimal(rung.price, ofPrice)}</td>
       <td class="number">{decimal(rung.quantity, ofQuantity)}</td>
       <td class="number quiet sum" style={{ backgroundSize: `${share}% 100%` }}>
-        {digits(rung.sum, 5)}
+        {rung.sum.toFixed(ofQuantity)}
       </td>
     </tr>
   );

@@ -18,7 +18,7 @@ export function Functions() {
   return (
     <>
       <Trouble problem={problem} />
-      {functions.length === 0 && problem === undefined && <p class="quiet">Loading…</p>}
+      {functions.length === 0 && problem === undefined && <p class="quiet">Waiting for the first sample…</p>}
       <ul class="functions" aria-label="Functions">
         {functions.map((one) => (
           <One key={one.name} one={one} samples={samples} end={end} />
@@ -39,12 +39,12 @@ function One({ one, samples, end }: { one: Func; samples: Sample[]; end: number 
         <span class="space" />
         <span>
           <strong>{replicas}</strong>
-          <span class="quiet"> of {one.max}</span>
+          {one.max !== null && <span class="quiet"> of {one.max}</span>}
         </span>
       </header>
       <Line label={`Replicas of ${one.name}`} title="replicas" samples={samples} name={one.name} which={0} end={end} now={replicas} />
       <Line label={`Lag of ${one.name}`} title="lag" samples={samples} name={one.name} which={1} end={end} now={lag} />
-      <Starts starts={one.cold_starts} />
+      {one.cold_starts && <Starts starts={one.cold_starts} />}
     </li>
   );
 }

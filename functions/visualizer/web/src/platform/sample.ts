@@ -1,4 +1,4 @@
-/** Replicas and lag of the functions over time, as the server samples them each second. */
+/** Replicas and lag of the functions over time, as the server samples them: each second, on a cluster every five. */
 
 /** One sample: replicas and lag of each function by name. */
 export interface Sample {
@@ -20,8 +20,9 @@ export interface Func {
   replicas: number;
   wanted: number;
   lag: number;
-  max: number;
-  cold_starts: ColdStart[];
+  /** Not known on a cluster, where cold starts are not seen either. */
+  max: number | null;
+  cold_starts: ColdStart[] | null;
 }
 
 /** How long samples are shown: as long as the server keeps them. */
@@ -37,7 +38,7 @@ export function add(held: Sample[], fresh: Sample[]): Sample[] {
 }
 
 /** Seconds for which nothing was sampled, such as while the server was away: the chart has a hole there. */
-export const HOLE_MILLIS = 5_000;
+export const HOLE_MILLIS = 7_500;
 
 export interface Step {
   at: number;
