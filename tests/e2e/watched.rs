@@ -1,4 +1,5 @@
-//! After the runs: every query of every panel and alert finds what it asks for in the cluster's Prometheus.
+//! After the runs: every query of every panel and alert finds what it asks for in the cluster's Prometheus, and so do
+//! the pages.
 //!
 //! A panel's query as a whole returns numbers somewhere in the last hours, which is what Grafana draws. An alert is
 //! silent while all is well, so there it is each metric that must be there, with each label that it is selected or
@@ -11,14 +12,19 @@ use serde_json::Value;
 use crate::{
     dashboards::{Expression, alerts, dashboards, expression, panels},
     promql::names,
-    support::Answer,
-    world::world,
+    support::{Answer, dummy, until_within},
+    world::{PATIENCE, quiet, world},
 };
 
 /// What is looked at: longer than all runs together take.
 const SPAN: Duration = Duration::from_hours(6);
 /// How far samples of an answer lie apart; Prometheus gives no more than 11,000 of them.
 const STEP: Duration = Duration::from_secs(10);
+
+/// What the pages are looked at for.
+const FUNCTION: &str = "dummy-service";
+/// How long its event keeps a pod at work.
+const WORK_MILLIS: u64 = 2_000;
 
 #[test]
 #[ignore = "needs the cluster of `make e2e`"]
@@ -31,6 +37,35 @@ fn every_panel_and_alert_has_data() {
     problems.extend(alerts.iter().flat_map(|alert| without_metrics(&prometheus, alert)));
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
     println!("{} queries of panels and {} alerts have data", panels.len(), alerts.len());
+}
+
+#[test]
+#[ignore = "needs the cluster of `make e2e`"]
+fn the_pages_show_how_functions_scale() {
+    let world = world();
+    quiet(world);
+    let pages = world.url("streamforge", "visualizer");
+    let shown = || Answer::get(&format!("{pages}/views/platform")).body["data"].clone();
+    let state = |name: &'static str| {
+        let functions = shown()["functions"].take();
+        functions.as_array()?.iter().find(|function| function["name"] == name).cloned()
+    };
+    let job = until_within("jobs to be shown", PATIENCE, || state("gnn-trainer"));
+    assert_eq!(job["kind"], "job", "{job:#}");
+    until_within("an idle function to be shown", PATIENCE, || {
+        state(FUNCTION).filter(|function| function["replicas"] == 0 && function["kind"] == "function")
+    });
+    let inbox = format!("{}/streamforge/{FUNCTION}", world.url("knative-eventing", "kafka-broker-ingress"));
+    assert_eq!(dummy::post(&inbox, "shown", WORK_MILLIS), Some(202));
+    until_within("a replica to be shown", PATIENCE, || {
+        state(FUNCTION).filter(|function| function["replicas"].as_u64() > Some(0))
+    });
+    until_within("it to be shown gone", PATIENCE, || state(FUNCTION).filter(|function| function["replicas"] == 0));
+    let samples = shown()["samples"].take();
+    let replicas = |sample: &Value| sample["functions"][FUNCTION][0].as_u64().unwrap_or(0);
+    let seen: Vec<u64> = samples.as_array().unwrap().iter().map(replicas).collect();
+    assert!(seen.iter().any(|replicas| *replicas > 0), "{seen:?}");
+    println!("{} samples of functions and jobs from Prometheus", seen.len());
 }
 
 /// The complaint that a panel's query returns no number.

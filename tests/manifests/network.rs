@@ -58,6 +58,12 @@ impl<'a> Workload<'a> {
         labels
     }
 
+    /// Whether it is told where Prometheus is.
+    fn asks_prometheus(&self) -> bool {
+        let variables = self.template["spec"]["containers"][0]["env"].as_array().into_iter().flatten();
+        variables.into_iter().any(|variable| variable["name"] == "STREAMFORGE_PROMETHEUS_URL")
+    }
+
     /// Whether its pods carry a token for the API server.
     fn has_token(&self) -> bool {
         self.template["spec"]["automountServiceAccountToken"] != false
@@ -83,6 +89,7 @@ fn a_rule_too_few_or_too_wide_is_found() {
         (file, "values: [function, api, healer]", "values: [function]", "queue-manager-api cannot publish"),
         (file, "kubernetes.io/metadata.name: monitoring", "name: monitoring", "metrics"),
         (file, "port: 9090", "port: 9091", "metrics"),
+        (file, "app.kubernetes.io/name: visualizer", "app.kubernetes.io/name: visualiser", "cannot ask Prometheus"),
         (file, "k8s-app: kube-dns", "k8s-app: coredns", "names"),
         (file, "protocol: UDP", "protocol: TCP", "names"),
         (
@@ -170,6 +177,9 @@ fn needs(objects: &[&Object], workload: &Workload) -> Vec<String> {
     let metrics = workload.port(&Value::from("metrics"));
     if metrics.is_some_and(|port| !allows(objects, &prometheus, &workload.end, port)) {
         found.push("has metrics that Prometheus cannot read".to_owned());
+    }
+    if workload.asks_prometheus() && !allows(objects, &workload.end, &prometheus, Port::Tcp(9090)) {
+        found.push("cannot ask Prometheus".to_owned());
     }
     if ["function", "api", "healer"].contains(&workload.component()) {
         let receivers = data_planes(&Workload::all(objects));

@@ -3,7 +3,7 @@
 //!
 //! They are rendered by kustomize where that is there: `make` sees to it and names it in `KUSTOMIZE`.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, net::IpAddr, path::Path, process::Command};
 
 use serde_json::Value;
 
@@ -56,6 +56,7 @@ fn a_mistake_in_an_overlay_is_found() {
         ("single-node", "enforce: restricted", "enforce: privileged", "restricted"),
         ("single-node", "- port: 18500\n      protocol", "- port: 18501\n      protocol", "exchange"),
         ("single-node", "cidr: 10.244.0.1/32", "cidr: 10.244.0.2/32", "9092"),
+        ("single-node", "http://10.244.0.1:19090", "http://10.244.0.1:19091", "19091"),
     ] {
         let Some(text) = &texts[usize::from(place == "cluster")] else { return };
         assert!(text.contains(from), "{place} does not contain `{from}`");
@@ -137,6 +138,9 @@ fn ends(objects: &[&Object], url: &str) -> Vec<(End, Port)> {
         Some((host, port)) => (host, port.parse().expect("the port is a number")),
         None => (authority, if scheme == "https" { 443 } else { 80 }),
     };
+    if host.parse::<IpAddr>().is_ok() {
+        return vec![(End::address(host), Port::Tcp(port))];
+    }
     let mut labels = host.split('.');
     let (Some(service), Some(namespace), Some("svc")) = (labels.next(), labels.next(), labels.next()) else {
         return vec![(End::address("8.8.8.8"), Port::Tcp(port))];

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use reqwest::{Client, Url};
 use streamforge_events::{AttributesReader, Event, event_type, extension};
 
-use crate::{Config, wire};
+use crate::{Config, http_client, wire};
 
 /// Client of one broker ingress, `{ingress}/{namespace}/{broker}`; cheap to clone.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Publisher {
     /// # Errors
     /// [`PublishError::Client`] where TLS or the resolver cannot be set up.
     pub fn new(config: &Config) -> Result<Self, PublishError> {
-        let client = client(&config.ingress_url, config.publish_timeout)?;
+        let client = http_client(&config.ingress_url, config.publish_timeout).map_err(PublishError::Client)?;
         let namespace_url = |url: &Url| format!("{}/{}", url.as_str().trim_end_matches('/'), config.namespace);
         Ok(Self {
             client,
@@ -187,30 +187,6 @@ impl Publisher {
     fn unreachable(&self, broker: &str, source: reqwest::Error) -> PublishError {
         PublishError::Unreachable { url: format!("{}/{broker}", self.shown_url), source: source.without_url() }
     }
-}
-
-/// An HTTP client for `url` that goes straight to what it is told, follows nothing and waits at most `timeout`.
-pub(crate) fn client(url: &Url, timeout: Duration) -> Result<Client, PublishError> {
-    install_tls_provider();
-    let mut builder = Client::builder();
-    if url.scheme() == "http" {
-        // Reading the system's certificates takes longer than the rest of a cold start.
-        builder = builder.tls_certs_only(std::iter::empty());
-    }
-    builder
-        .connect_timeout(Duration::from_secs(2))
-        .timeout(timeout)
-        .pool_idle_timeout(Duration::from_secs(20))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(PublishError::Client)
-}
-
-/// Makes `ring` the process's TLS provider; the client has none built in.
-fn install_tls_provider() {
-    // An error says that a provider is installed, which is all that is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn without_credentials(url: &Url) -> Url {

@@ -242,7 +242,7 @@ pub async fn get_from(address: &str, path: &str) -> Answer {
 
 fn remote(address: &str, path: &str) -> (reqwest::Client, reqwest::Url) {
     let url = format!("http://{address}{path}").parse().expect("the test's address is sound");
-    let client = crate::publisher::client(&url, Duration::from_mins(1)).expect("the client needs no outside resource");
+    let client = crate::http_client(&url, Duration::from_mins(1)).expect("the client needs no outside resource");
     (client, url)
 }
 

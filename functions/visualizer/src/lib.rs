@@ -5,6 +5,7 @@
 
 mod asked;
 mod book;
+mod cluster;
 mod dead_letters;
 mod filter;
 mod follow;

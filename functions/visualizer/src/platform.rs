@@ -35,7 +35,7 @@ pub(crate) async fn events(State(views): State<Arc<Views>>, headers: HeaderMap) 
 }
 
 fn samples(views: &Views) -> Result<&Samples, Problem> {
-    let message = "no samples are taken here: look at the dashboards of Prometheus, or at \
+    let message = "no samples are taken here, as `STREAMFORGE_PROMETHEUS_URL` is not set: look at the dashboards, or at \
                    `kubectl get scaledobjects,scaledjobs,pods -n streamforge`";
     let missing = || Problem::new(StatusCode::NOT_IMPLEMENTED, "no_samples_here", message);
     views.samples.as_ref().ok_or_else(missing)

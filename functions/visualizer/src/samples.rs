@@ -48,10 +48,10 @@ pub struct FunctionState {
     pub wanted: u32,
     /// Records that its consumer groups have yet to read.
     pub lag: u64,
-    /// The most workers that it may have.
-    pub max: u32,
-    /// Its last starts from zero, oldest first.
-    pub cold_starts: Vec<ColdStart>,
+    /// The most workers that it may have, where that is known.
+    pub max: Option<u32>,
+    /// Its last starts from zero, oldest first, where they are seen.
+    pub cold_starts: Option<Vec<ColdStart>>,
 }
 
 /// One look at all functions: replicas and lag of each.

@@ -168,7 +168,7 @@ fn platform() -> Value {
                     "required": ["name", "kind", "replicas", "wanted", "lag", "max", "cold_starts"],
                     "properties": {
                         "name": text(), "kind": {"enum": ["function", "job"]}, "replicas": number, "wanted": number,
-                        "lag": number, "max": number, "cold_starts": {"type": "array", "items": cold_start},
+                        "lag": number, "max": passed, "cold_starts": {"type": ["array", "null"], "items": cold_start},
                     },
                 }},
                 "samples": {"type": "array", "items": {

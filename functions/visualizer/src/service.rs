@@ -10,7 +10,7 @@ use streamforge_function::{
 };
 use streamforge_store::{ObjectStore, Store};
 
-use crate::{Sources, Views, calls, pages};
+use crate::{Samples, Sources, Views, calls, cluster::Prometheus, pages};
 
 /// The pages and what they read in one process.
 pub struct Visualizer {
@@ -18,6 +18,7 @@ pub struct Visualizer {
     bus: Arc<dyn Bus>,
     objects: Arc<dyn ObjectStore>,
     publisher: Publisher,
+    prometheus: Option<Prometheus>,
 }
 
 impl Visualizer {
@@ -33,6 +34,7 @@ impl Visualizer {
             }
         };
         let bus_url = job::bus_url(config)?.to_owned();
+        let prometheus = config.setting(PROMETHEUS).map(|url| Prometheus::new(PROMETHEUS, url)).transpose()?;
         let store = streamforge_store::open(config.store_url()?).await.map_err(unusable("STREAMFORGE_STORE_URL"))?;
         let objects = streamforge_store::open_objects(config.objects_url()?).await;
         let objects = objects.map_err(unusable("STREAMFORGE_OBJECTS_URL"))?;
@@ -42,16 +44,25 @@ impl Visualizer {
             error => BuildError::Unusable(chain(&error)),
         })?;
         let publisher = Publisher::new(config).map_err(|error| BuildError::Unusable(chain(&error)))?;
-        Ok(Self { store, bus, objects, publisher })
+        Ok(Self { store, bus, objects, publisher, prometheus })
     }
 }
 
 const BUS: Setting = job::SETTINGS[0];
+const PROMETHEUS: &str = "STREAMFORGE_PROMETHEUS_URL";
 
 impl Function for Visualizer {
     const NAME: &'static str = "visualizer";
 
-    const SETTINGS: &'static [Setting] = &[BUS];
+    const SETTINGS: &'static [Setting] = &[
+        BUS,
+        Setting {
+            name: PROMETHEUS,
+            unit: "URL",
+            default: None,
+            description: "Prometheus that watches the cluster, for replicas and lag over time; without it none are shown",
+        },
+    ];
 
     fn accepts(&self) -> &'static [EventType] {
         &[]
@@ -63,13 +74,18 @@ impl Function for Visualizer {
     }
 
     fn api(self: Arc<Self>, context: Context) -> Router {
+        let samples = self.prometheus.clone().map(|prometheus| {
+            let samples = Samples::default();
+            tokio::spawn(prometheus.follow(samples.clone(), context.clone()));
+            samples
+        });
         let views = Views::new(Sources {
             store: Arc::clone(&self.store),
             bus: Arc::clone(&self.bus),
             objects: Arc::clone(&self.objects),
             publisher: self.publisher.clone(),
             replays: None,
-            samples: None,
+            samples,
             logs: None,
             shutdown: Box::pin(context.draining()),
         });

@@ -89,7 +89,15 @@ impl Watched {
             }
         };
         let cold_starts = self.starts().iter().cloned().collect();
-        FunctionState { name: self.name.clone(), kind, replicas, wanted, lag: self.lag, max: self.max, cold_starts }
+        FunctionState {
+            name: self.name.clone(),
+            kind,
+            replicas,
+            wanted,
+            lag: self.lag,
+            max: Some(self.max),
+            cold_starts: Some(cold_starts),
+        }
     }
 
     fn starts(&self) -> MutexGuard<'_, VecDeque<ColdStart>> {

@@ -13,7 +13,15 @@ use crate::world::World;
 
 fn function(replicas: u32, lag: u64) -> Vec<FunctionState> {
     let name = "graph-builder".to_owned();
-    vec![FunctionState { name, kind: Kind::Function, replicas, wanted: 2, lag, max: 8, cold_starts: Vec::new() }]
+    vec![FunctionState {
+        name,
+        kind: Kind::Function,
+        replicas,
+        wanted: 2,
+        lag,
+        max: Some(8),
+        cold_starts: Some(Vec::new()),
+    }]
 }
 
 async fn world() -> (World, Samples) {
