@@ -28,8 +28,6 @@ const LAG: Question =
     Question { query: "sum by (scaledObject, type) (keda_scaler_metrics_value)", name: "scaledObject" };
 const READY: Question = Question { query: "max by (name) (rollout_info_replicas_available)", name: "name" };
 const WANTED: Question = Question { query: "max by (name) (rollout_info_replicas_desired)", name: "name" };
-/// Pods that answer, which is all that is known of the runs of jobs.
-const ANSWERING: Question = Question { query: "sum by (app_kubernetes_io_name) (up)", name: "app_kubernetes_io_name" };
 
 /// A query, and the label of its answer that has the name of the function.
 struct Question {
@@ -123,13 +121,9 @@ impl Prometheus {
     }
 
     async fn looks(&self, from: Millis, to: Millis) -> Result<BTreeMap<Millis, Vec<FunctionState>>, Error> {
-        let (lag, ready, wanted, answering) = tokio::try_join!(
-            self.ask(&LAG, from, to),
-            self.ask(&READY, from, to),
-            self.ask(&WANTED, from, to),
-            self.ask(&ANSWERING, from, to),
-        )?;
-        Ok(looks(&lag, &ready, &wanted, &answering))
+        let (lag, ready, wanted) =
+            tokio::try_join!(self.ask(&LAG, from, to), self.ask(&READY, from, to), self.ask(&WANTED, from, to),)?;
+        Ok(looks(&lag, &ready, &wanted))
     }
 
     async fn ask(&self, question: &Question, from: Millis, to: Millis) -> Result<Vec<Series>, Error> {
@@ -189,12 +183,7 @@ impl Matrix {
 }
 
 /// The functions at each time at which the lag of any was known.
-fn looks(
-    lag: &[Series],
-    ready: &[Series],
-    wanted: &[Series],
-    answering: &[Series],
-) -> BTreeMap<Millis, Vec<FunctionState>> {
+fn looks(lag: &[Series], ready: &[Series], wanted: &[Series]) -> BTreeMap<Millis, Vec<FunctionState>> {
     let times: BTreeSet<Millis> = lag.iter().flat_map(|series| series.values.keys().copied()).collect();
     let at_time = |at: Millis| {
         let function = |series: &Series| {
@@ -202,12 +191,13 @@ fn looks(
                 let own = of.iter().find(|other| other.name == series.name)?;
                 own.values.get(&at).map(|value| u32::try_from(*value).unwrap_or(u32::MAX))
             };
-            let replicas = value(ready).or_else(|| value(answering)).unwrap_or(0);
+            // Nobody counts the runs of jobs.
+            let counted = |of: Option<u32>| (series.kind == Kind::Function).then(|| of.unwrap_or(0));
             FunctionState {
                 name: series.name.clone(),
                 kind: series.kind,
-                replicas,
-                wanted: value(wanted).unwrap_or(replicas),
+                replicas: counted(value(ready)),
+                wanted: counted(value(wanted)),
                 lag: series.values.get(&at).copied().unwrap_or(0),
                 max: None,
                 cold_starts: None,
@@ -248,21 +238,17 @@ mod tests {
             {"metric":{"type":"scaledobject"},"values":[[15,"1"]]}]}}"#;
         let ready = r#"{"data":{"result":[{"metric":{"name":"predictor"},"values":[[5,"0"],[10,"2"]]}]}}"#;
         let wanted = r#"{"data":{"result":[{"metric":{"name":"predictor"},"values":[[5,"1"],[10,"NaN"]]}]}}"#;
-        let answering = r#"{"data":{"result":[
-            {"metric":{"app_kubernetes_io_name":"predictor"},"values":[[10,"9"]]},
-            {"metric":{"app_kubernetes_io_name":"gnn-trainer"},"values":[[10,"1"]]}]}}"#;
-        let found =
-            looks(&series(&LAG, lag), &series(&READY, ready), &series(&WANTED, wanted), &series(&ANSWERING, answering));
+        let found = looks(&series(&LAG, lag), &series(&READY, ready), &series(&WANTED, wanted));
         let shown: Vec<_> = found
             .iter()
             .flat_map(|(at, functions)| functions.iter().map(move |one| (*at, one)))
             .map(|(at, one)| (at, one.name.as_str(), one.kind, one.replicas, one.wanted, one.lag))
             .collect();
         let expected = [
-            (5_000, "predictor", Kind::Function, 0, 1, 7),
-            (5_000, "gnn-trainer", Kind::Job, 0, 0, 0),
-            (10_000, "predictor", Kind::Function, 2, 2, 0),
-            (10_000, "gnn-trainer", Kind::Job, 1, 1, 1),
+            (5_000, "predictor", Kind::Function, Some(0), Some(1), 7),
+            (5_000, "gnn-trainer", Kind::Job, None, None, 0),
+            (10_000, "predictor", Kind::Function, Some(2), Some(0), 0),
+            (10_000, "gnn-trainer", Kind::Job, None, None, 1),
         ];
         assert_eq!(shown, expected);
     }

@@ -42,10 +42,10 @@ pub struct FunctionState {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Workers that take events, or runs under way.
-    pub replicas: u32,
-    /// Workers that the scaler asks for.
-    pub wanted: u32,
+    /// Workers that take events, or runs under way, where they are counted.
+    pub replicas: Option<u32>,
+    /// Workers that the scaler asks for, where that is known.
+    pub wanted: Option<u32>,
     /// Records that its consumer groups have yet to read.
     pub lag: u64,
     /// The most workers that it may have, where that is known.
@@ -58,7 +58,7 @@ pub struct FunctionState {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Sample {
     pub(crate) at: Millis,
-    pub(crate) functions: BTreeMap<String, (u32, u64)>,
+    pub(crate) functions: BTreeMap<String, (Option<u32>, u64)>,
 }
 
 /// The looks of the last minutes; clones share them.

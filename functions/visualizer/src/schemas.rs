@@ -167,7 +167,7 @@ fn platform() -> Value {
                     "type": "object",
                     "required": ["name", "kind", "replicas", "wanted", "lag", "max", "cold_starts"],
                     "properties": {
-                        "name": text(), "kind": {"enum": ["function", "job"]}, "replicas": number, "wanted": number,
+                        "name": text(), "kind": {"enum": ["function", "job"]}, "replicas": passed, "wanted": passed,
                         "lag": number, "max": passed, "cold_starts": {"type": ["array", "null"], "items": cold_start},
                     },
                 }},
@@ -175,7 +175,7 @@ fn platform() -> Value {
                     "type": "object", "required": ["at", "functions"],
                     "description": "replicas and lag of each function at a moment",
                     "properties": {"at": instant, "functions": {
-                        "type": "object", "additionalProperties": row(&[&number, &number]),
+                        "type": "object", "additionalProperties": row(&[&passed, &number]),
                     }},
                 }},
             },

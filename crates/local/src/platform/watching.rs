@@ -92,8 +92,8 @@ impl Watched {
         FunctionState {
             name: self.name.clone(),
             kind,
-            replicas,
-            wanted,
+            replicas: Some(replicas),
+            wanted: Some(wanted),
             lag: self.lag,
             max: Some(self.max),
             cold_starts: Some(cold_starts),

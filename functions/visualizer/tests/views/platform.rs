@@ -12,12 +12,13 @@ use visualizer::{FunctionState, Kind, Samples};
 use crate::world::World;
 
 fn function(replicas: u32, lag: u64) -> Vec<FunctionState> {
+    let replicas = Some(replicas);
     let name = "graph-builder".to_owned();
     vec![FunctionState {
         name,
         kind: Kind::Function,
         replicas,
-        wanted: 2,
+        wanted: Some(2),
         lag,
         max: Some(8),
         cold_starts: Some(Vec::new()),

@@ -237,6 +237,12 @@ describe('samples', () => {
     assert.deepEqual(add([sample(2_000, 2)], [sample(1_000, 1), sample(2_000, 2)]).map(({ at }) => at), [1_000, 2_000]);
     assert.deepEqual(steps(held, 'f', 0).map(({ value }) => value), [1, 2, undefined, 0]);
     assert.equal(path(steps(held, 'f', 0), 0, 20_000, 2, 100, 20).line.match(/M/g)?.length, 2);
+    // What stays as it is is drawn up to the hole behind it.
+    const still = [1_000, 2_000, 3_000, 20_000].map((at) => sample(at, 1));
+    assert.equal(path(steps(still, 'f', 0), 0, 20_000, 2, 100, 20).line, 'M5.0 10.5H15.0V10.5M100.0 10.5');
+    // Five seconds are no hole where samples are as far apart.
+    const slow = [5_000, 10_000, 20_000].map((at) => sample(at, 1));
+    assert.equal(steps(slow, 'f', 0).length, 3);
   });
 });
 

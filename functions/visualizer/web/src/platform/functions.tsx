@@ -38,11 +38,11 @@ function One({ one, samples, end }: { one: Func; samples: Sample[]; end: number 
         <span class="quiet">{one.kind}</span>
         <span class="space" />
         <span>
-          <strong>{replicas}</strong>
+          {replicas !== null && <strong>{replicas}</strong>}
           {one.max !== null && <span class="quiet"> of {one.max}</span>}
         </span>
       </header>
-      <Line label={`Replicas of ${one.name}`} title="replicas" samples={samples} name={one.name} which={0} end={end} now={replicas} />
+      {replicas !== null && <Line label={`Replicas of ${one.name}`} title="replicas" samples={samples} name={one.name} which={0} end={end} now={replicas} />}
       <Line label={`Lag of ${one.name}`} title="lag" samples={samples} name={one.name} which={1} end={end} now={lag} />
       {one.cold_starts && <Starts starts={one.cold_starts} />}
     </li>

@@ -1,9 +1,9 @@
 /** Replicas and lag of the functions over time, as the server samples them: each second, on a cluster every five. */
 
-/** One sample: replicas and lag of each function by name. */
+/** One sample: replicas, where they are counted, and lag of each function by name. */
 export interface Sample {
   at: number;
-  functions: Record<string, [number, number]>;
+  functions: Record<string, [number | null, number]>;
 }
 
 export interface ColdStart {
@@ -17,8 +17,9 @@ export interface ColdStart {
 export interface Func {
   name: string;
   kind: 'function' | 'job';
-  replicas: number;
-  wanted: number;
+  /** On a cluster the runs of jobs are not counted. */
+  replicas: number | null;
+  wanted: number | null;
   lag: number;
   /** Not known on a cluster, where cold starts are not seen either. */
   max: number | null;
@@ -37,8 +38,8 @@ export function add(held: Sample[], fresh: Sample[]): Sample[] {
   return first > 0 ? all.slice(first) : all;
 }
 
-/** Seconds for which nothing was sampled, such as while the server was away: the chart has a hole there. */
-export const HOLE_MILLIS = 7_500;
+/** Where as many samples are missing, such as while the server was away, the chart has a hole. */
+const HOLE_SAMPLES = 5;
 
 export interface Step {
   at: number;
@@ -48,13 +49,20 @@ export interface Step {
 /** One function's replicas (0) or lag (1), with a hole where nothing was sampled. */
 export function steps(samples: Sample[], name: string, which: 0 | 1): Step[] {
   const all: Step[] = [];
+  const hole = HOLE_SAMPLES * period(samples);
   let before = Number.NaN;
   for (const { at, functions } of samples) {
-    if (at - before > HOLE_MILLIS) all.push({ at: before + 1_000, value: undefined });
-    all.push({ at, value: functions[name]?.[which] });
+    if (at - before > hole) all.push({ at: before + 1_000, value: undefined });
+    all.push({ at, value: functions[name]?.[which] ?? undefined });
     before = at;
   }
   return all;
+}
+
+/** How far samples are apart as a rule: a second on a laptop, more on a cluster. */
+function period(samples: Sample[]): number {
+  const apart = samples.slice(1).map(({ at }, index) => at - (samples[index]?.at ?? at)).sort((a, b) => a - b);
+  return Math.max(1_000, apart[(apart.length - 1) >> 1] ?? 0);
 }
 
 /** A stepped line as an SVG path; a second one closes the area below it. */
@@ -78,7 +86,7 @@ export function path(line: Step[], from: number, to: number, top: number, width:
       return;
     }
     // A point where nothing changes says nothing.
-    const isChange = before?.value !== value || index === line.length - 1;
+    const isChange = before?.value !== value || line[index + 1]?.value === undefined;
     if (isChange) {
       stroke += `H${x(at)}V${y(value)}`;
       area += `H${x(at)}V${y(value)}`;
