@@ -45,7 +45,11 @@ const WORLDS: [(&str, &[&str]); 13] = [
     // The trainer holds what it exports to it.
     ("ort", &["gnn-trainer", "predictor"]),
     ("rdkafka", &["streamforge-bus"]),
-    ("reqwest", &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store"]),
+    // The pages' server asks the cluster's Prometheus.
+    (
+        "reqwest",
+        &["streamforge-exchange", "streamforge-function", "streamforge-local", "streamforge-store", "visualizer"],
+    ),
     ("rusqlite", &["streamforge-bus", "streamforge-store"]),
     ("sqlx", &["streamforge-ledger"]),
     ("tch", &["gnn-trainer"]),
