@@ -50,6 +50,12 @@ impl Asked {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, text)| text.as_str())
     }
 
+    /// All texts of a parameter, none of which may be empty.
+    pub(crate) fn named(&self, name: &str) -> Result<Vec<String>, Problem> {
+        let sound = |text: &str| if text.is_empty() { Err(unfit(name, "it is empty")) } else { Ok(text.to_owned()) };
+        self.all(name).map(sound).collect()
+    }
+
     /// A parameter that may be left out.
     pub(crate) fn optional<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
         let parse = |text: &str| text.parse().map_err(|error: T::Err| unfit(name, error));
@@ -130,6 +136,8 @@ mod tests {
         for text in ["limit=0", "limit=10", "limit=x", "limit=-1", "limit="] {
             assert!(asked(text).limit(Limit { most: 9, usual: 5 }).is_err(), "{text}");
         }
+        assert_eq!(good.named("symbol"), Ok(vec!["BTCUSDT".to_owned()]));
+        assert!(asked("symbol=").named("symbol").is_err());
         assert!(Asked::new(Some("other=1".to_owned()), &["symbol"]).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Which events of a topic are wanted, by type and subject.
 
 use streamforge_bus::StoredRecord;
+use streamforge_function::api::Problem;
 use streamforge_message::Message;
 
 use crate::asked::Asked;
@@ -16,9 +17,9 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn asked(asked: &Asked) -> Self {
-        let all = |name| asked.all(name).map(str::to_owned).collect();
-        Self { types: all("type"), subjects: all("subject") }
+    /// What is asked for; nothing at all is neither a type nor a subject.
+    pub(crate) fn asked(asked: &Asked) -> Result<Self, Problem> {
+        Ok(Self { types: asked.named("type")?, subjects: asked.named("subject")? })
     }
 
     /// Whether everything is wanted.

@@ -49,7 +49,7 @@ pub(crate) async fn events(
         Some(places) => Some(places),
         None => asked.optional("from")?,
     };
-    let follower = Follower::new(Arc::clone(&views.bus), &topic, from.as_ref(), Filter::asked(&asked));
+    let follower = Follower::new(Arc::clone(&views.bus), &topic, from.as_ref(), Filter::asked(&asked)?);
     views.stream(stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower))))
 }
 

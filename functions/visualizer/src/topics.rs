@@ -49,7 +49,7 @@ pub(crate) async fn messages(
     let name = name_in_path(path)?;
     let asked = Asked::repeatable(text, &["before", "limit", "type", "subject"], &FILTERS)?;
     let (mut before, limit) = (asked.optional::<Places>("before")?, asked.limit(MESSAGES)?);
-    let filter = Filter::asked(&asked);
+    let filter = Filter::asked(&asked)?;
     let topic = views.topic(public(&name)?).await?;
     let keep = |stored: StoredRecord| filter.takes(&stored).then(|| cut(&stored));
     let (mut messages, mut looked_at) = (Vec::new(), 0);
