@@ -26,7 +26,7 @@ use tokio::{
 
 /// 2024-06-01T12:07:30Z.
 const NOW: i64 = 1_717_243_650_000;
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 const SYMBOLS: [&str; 2] = ["BTCUSDT", "X35USDT"];
 /// A century of market in less than a second.
 const FASTEST: f64 = 1e9;

@@ -46,7 +46,7 @@ pub const SWITCHES: [(&str, &str); 42] = [
     ("ws-burst:SHARE", "frames are kept for up to two seconds and come at once"),
     ("ws-forge:SHARE", "a trade or a difference of a book is swallowed, and the ids that follow do not show it"),
     ("ws-html:SHARE", "the handshake is answered with a page"),
-    ("ws-lifetime:SECONDS", "connections end at this age, and are told a tenth before"),
+    ("ws-lifetime:SECONDS", "connections end at this age, and are told at half of it"),
     ("ws-plain:SHARE", "the frames of a connection are not compressed, though the client offers to inflate them"),
     ("ws-most:NUMBER", "so many failures of streams at most, and none after them"),
     ("seed:NUMBER", "decides which requests meet the failures (0)"),

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::recording::{Mark, mark};
 
-/// Streams of one message.
+/// Most streams of one message.
 const BATCH: usize = 100;
 /// Distance between two messages: the exchange takes five a second, and answers to its pings count as well.
 const MESSAGE_EVERY: Duration = Duration::from_millis(300);
@@ -45,7 +45,7 @@ type Socket = WebSocketStream<Inflated<MaybeTlsStream<TcpStream>>>;
 /// What a connection tells whoever keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// All streams are subscribed to.
+    /// The exchange has answered all subscriptions.
     Standing,
     /// The exchange wants it to be replaced.
     Shutdown,
@@ -74,11 +74,12 @@ pub(super) async fn run(
         outlet,
         begun,
         read_timeout: config.read_timeout,
-        notices: notices.clone(),
+        unanswered: config.streams.chunks(batch(config)).len(),
+        notices,
     };
     let reason = tokio::select! {
         reason = reader.read() => reason,
-        reason = subscribe(&mut sink, config, &notices) => reason,
+        reason = subscribe(&mut sink, config) => reason,
         _ = leave.wait_for(|leave| *leave) => "another connection has taken over".to_owned(),
     };
     timeout(CLOSING, sink.close()).await.ok();
@@ -97,14 +98,9 @@ async fn connect(url: &str) -> Result<Socket, String> {
 }
 
 /// Subscribes batch by batch; then there is nothing more to say.
-async fn subscribe(
-    sink: &mut SplitSink<Socket, Message>,
-    config: &FeedConfig,
-    notices: &mpsc::Sender<Notice>,
-) -> String {
+async fn subscribe(sink: &mut SplitSink<Socket, Message>, config: &FeedConfig) -> String {
     let mut due = Instant::now();
-    let batch = if config.is_recording { usize::MAX } else { BATCH };
-    for (number, streams) in config.streams.chunks(batch).enumerate() {
+    for (number, streams) in config.streams.chunks(batch(config)).enumerate() {
         sleep_until(due).await;
         due += MESSAGE_EVERY;
         let message = json!({"method": "SUBSCRIBE", "params": streams, "id": number + 1});
@@ -112,8 +108,12 @@ async fn subscribe(
             return format!("cannot subscribe: {error}");
         }
     }
-    notices.send(Notice::Standing).await.ok();
     std::future::pending().await
+}
+
+/// Streams of one message.
+fn batch(config: &FeedConfig) -> usize {
+    if config.is_recording { usize::MAX } else { BATCH }
 }
 
 struct Reader<'a> {
@@ -122,6 +122,8 @@ struct Reader<'a> {
     outlet: &'a Outlet,
     begun: Instant,
     read_timeout: Duration,
+    /// Subscriptions that the exchange has not answered yet.
+    unanswered: usize,
     notices: mpsc::Sender<Notice>,
 }
 
@@ -162,7 +164,7 @@ impl Reader<'_> {
                             self.outlet.frame(receipt, text).await;
                         }
                         // Answers to what was said, and what is none of the exchange's.
-                        None if is_answer(&text) => {}
+                        None if is_answer(&text) => self.answered(),
                         None => self.outlet.frame(receipt, text).await,
                     }
                     // The reader may have been waited for.
@@ -179,6 +181,15 @@ impl Reader<'_> {
                 Some(Err(error)) => return format!("the connection broke: {error}"),
                 None => return "the connection ended".to_owned(),
             }
+        }
+    }
+
+    fn answered(&mut self) {
+        let before = self.unanswered;
+        self.unanswered = before.saturating_sub(1);
+        if before == 1 {
+            // There is room for the few notices of a connection.
+            self.notices.try_send(Notice::Standing).ok();
         }
     }
 

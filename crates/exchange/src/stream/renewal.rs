@@ -72,10 +72,17 @@ pub(super) async fn keep(config: FeedConfig, outlet: Outlet) {
             }
         });
         if stands.await == Ok(true) {
-            tokio::time::sleep(OVERLAP).await;
-            link.leave.send_replace(true);
-            // It closes in its own time; what it says meanwhile comes a second time.
-            timeout(OVERLAP * 2, &mut link.task).await.ok();
+            if link.task.is_finished() {
+                // It ended first: what was said in between went to nobody.
+                let reason = (&mut link.task).await.unwrap_or_else(|error| error.to_string());
+                outlet.tell(FeedEvent::Disconnected { reason }).await;
+                outlet.tell(FeedEvent::Connected).await;
+            } else {
+                tokio::time::sleep(OVERLAP).await;
+                link.leave.send_replace(true);
+                // It closes in its own time; what it says meanwhile comes a second time.
+                timeout(OVERLAP * 2, &mut link.task).await.ok();
+            }
             next = Some(new);
         } else {
             // The old one serves until the exchange ends it.

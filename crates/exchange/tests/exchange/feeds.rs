@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::server::{NOW, Server, start};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 async fn lively(faults: &str, speed: f64) -> Server {
     let mut config = SimulatorConfig::new(Source::parse("synthetic:42,symbols=120,pace=20").unwrap());
@@ -124,6 +124,19 @@ async fn a_connection_is_replaced_before_its_end_and_nothing_is_missing() {
     assert_eq!(distinct.len() as u64, last - first + 1, "no trade is missing");
     assert!(ids.len() > distinct.len(), "both were read for a while");
     assert_eq!(disconnections(&told), 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_its_replacement_stands_is_told_of() {
+    let server = lively("ws-lifetime:0.2", 100.0).await;
+    let mut feed = feed(&server, &["btcusdt@aggTrade"], |config| {
+        (config.shortest_pause, config.longest_pause) = (Duration::from_secs(1), Duration::from_secs(1));
+    });
+    let connections = std::sync::Arc::clone(&server.counters);
+    let (ids, told) = read(&mut feed, |_, _| connections.connections() > 4).await;
+    let distinct: Vec<u64> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let holes = distinct.windows(2).filter(|pair| pair[0] + 1 < pair[1]).count();
+    assert!((1..=disconnections(&told)).contains(&holes), "{holes} holes and {told:?}");
 }
 
 #[tokio::test]

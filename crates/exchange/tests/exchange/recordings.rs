@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::server::{NOW, Server, frozen, start};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 const KINDS: [StreamKind; 3] = [StreamKind::Trades, StreamKind::OrderBook, StreamKind::Klines(Interval::M1)];
 
 async fn lively(faults: &str) -> Server {

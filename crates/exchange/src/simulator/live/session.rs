@@ -126,7 +126,7 @@ impl Session {
                         if age > lifetime {
                             return Err(End::Cut);
                         }
-                        if age > lifetime.mul_f64(0.9) && !told_of_end {
+                        if age > lifetime / 2 && !told_of_end {
                             told_of_end = true;
                             self.say(socket, self.shutdown()).await?;
                         }
