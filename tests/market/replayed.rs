@@ -142,6 +142,7 @@ fn a_killed_recorder_leaves_what_it_had_and_its_absence_is_declared() {
     first.signal("-9");
     assert_eq!(first.wait().code, None);
     let held = SYMBOLS.map(|symbol| trades(&recording, symbol));
+    let held_bars = bars(&recording);
     // Half a member at the end is what a process leaves that is killed while it writes.
     let file = fs::read_dir(&recording)
         .unwrap()
@@ -154,7 +155,9 @@ fn a_killed_recorder_leaves_what_it_had_and_its_absence_is_declared() {
 
     // Long enough for a whole bar.
     market.wait(150_000);
-    let ended = record(&market, &recording, &["--for", "3s"]).wait();
+    let second = record(&market, &recording, &[]);
+    until("bars after the pause", || (bars(&recording) > held_bars + 1).then_some(()));
+    let ended = second.stop();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let path = recording.display().to_string();
     let summary = folder.json(&["replay", &path, "--speed", "max"]);
@@ -169,6 +172,14 @@ fn a_killed_recorder_leaves_what_it_had_and_its_absence_is_declared() {
         let stored: Vec<u64> = stored.lines().map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
         assert_eq!(stored, all, "{symbol}");
     }
+}
+
+#[test]
+fn a_recording_comes_to_its_end_by_itself_after_its_time() {
+    let market = Market::serve(&["--start", START]);
+    let folder = Folder::new();
+    let ended = record(&market, &folder.path("recording"), &["--for", "1s"]).wait();
+    assert!(ended.code == Some(0) && ended.last_json()["gaps"] == 0, "{ended:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) use http::Answer;
 pub(crate) use process::{Ended, Running};
 
 /// Longer than anything here takes; only a hang reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
