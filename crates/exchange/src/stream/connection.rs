@@ -163,9 +163,16 @@ impl Reader<'_> {
                             self.watch.hear(stream, heard);
                             self.outlet.frame(receipt, text).await;
                         }
-                        // Answers to what was said, and what is none of the exchange's.
-                        None if is_answer(&text) => self.answered(),
-                        None => self.outlet.frame(receipt, text).await,
+                        None => match reply(&text) {
+                            Some(Reply::Done) => self.answered(),
+                            // The streams that it does not have are silent ones.
+                            Some(Reply::Refused) => {
+                                self.answered();
+                                self.outlet.frame(receipt, text).await;
+                            }
+                            // None of the exchange's.
+                            None => self.outlet.frame(receipt, text).await,
+                        },
                     }
                     // The reader may have been waited for.
                     heard = Instant::now();
@@ -204,10 +211,25 @@ impl Reader<'_> {
     }
 }
 
-/// Whether it is the exchange's answer to a message of ours.
-fn is_answer(text: &str) -> bool {
-    let answer: Result<serde_json::Value, _> = serde_json::from_str(text);
-    answer.is_ok_and(|answer| answer.get("id").is_some() && answer.get("result").is_some())
+/// The exchange's answer to a message of ours.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    Done,
+    Refused,
+}
+
+/// Reads an answer.
+///
+/// # Source
+/// <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#live-subscribingunsubscribing-to-streams>
+fn reply(text: &str) -> Option<Reply> {
+    let answer: serde_json::Value = serde_json::from_str(text).ok()?;
+    let has = |name| answer.get(name).is_some();
+    match (has("id"), has("result"), has("error")) {
+        (true, true, _) => Some(Reply::Done),
+        (true, false, true) => Some(Reply::Refused),
+        _ => None,
+    }
 }
 
 /// What a recording says of its own feed, as an exchange would have it felt.
@@ -225,4 +247,22 @@ fn remark(mark: Mark) -> Option<FeedEvent> {
 pub(crate) fn stream_name(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("{\"stream\":\"")?;
     rest.split_once('"').map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_from_other_texts() {
+        for (text, expected) in [
+            (r#"{"result":null,"id":1}"#, Some(Reply::Done)),
+            (r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#, Some(Reply::Refused)),
+            (r#"{"error":{"code":3,"msg":"Invalid JSON"}}"#, None),
+            (r#"{"result":null}"#, None),
+            ("<html>", None),
+        ] {
+            assert_eq!(reply(text), expected, "{text}");
+        }
+    }
 }

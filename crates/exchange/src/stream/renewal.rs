@@ -65,31 +65,41 @@ pub(super) async fn keep(config: FeedConfig, outlet: Outlet) {
         }
         sleep_until(pace.next(Instant::now(), chance.f64())).await;
         let mut new = open(&config, &outlet, begun);
+        let mut is_gone = false;
         let stands = timeout(TAKING_OVER, async {
-            tokio::select! {
-                _ = &mut new.task => false,
-                notice = new.notices.recv() => notice == Some(Notice::Standing),
+            loop {
+                tokio::select! {
+                    biased;
+                    // What is said from now on, until the new one hears it, is said to nobody.
+                    ended = &mut link.task, if !is_gone => {
+                        is_gone = true;
+                        let reason = ended.unwrap_or_else(|error| error.to_string());
+                        outlet.tell(FeedEvent::Disconnected { reason }).await;
+                    }
+                    _ = &mut new.task => return false,
+                    notice = new.notices.recv() => return notice == Some(Notice::Standing),
+                }
             }
         });
-        if stands.await == Ok(true) {
-            if link.task.is_finished() {
-                // It ended first: what was said in between went to nobody.
-                let reason = (&mut link.task).await.unwrap_or_else(|error| error.to_string());
-                outlet.tell(FeedEvent::Disconnected { reason }).await;
+        match (stands.await == Ok(true), is_gone) {
+            (true, true) => {
                 outlet.tell(FeedEvent::Connected).await;
-            } else {
+                next = Some(new);
+            }
+            (true, false) => {
                 tokio::time::sleep(OVERLAP).await;
                 link.leave.send_replace(true);
                 // It closes in its own time; what it says meanwhile comes a second time.
                 timeout(OVERLAP * 2, &mut link.task).await.ok();
+                next = Some(new);
             }
-            next = Some(new);
-        } else {
-            // The old one serves until the exchange ends it.
-            pace.ended(Duration::ZERO);
-            drop(new);
-            link.opened = Instant::now();
-            next = Some(link);
+            (false, true) => pace.ended(Duration::ZERO),
+            (false, false) => {
+                // The old one serves until the exchange ends it.
+                pace.ended(Duration::ZERO);
+                link.opened = Instant::now();
+                next = Some(link);
+            }
         }
     }
 }
